@@ -4,14 +4,18 @@
  * moment on, and what is found, how soon, and what is found where nothing was
  * forged, is counted. Seeds are fixed. Prints rows of a table.
  *
- *   bench-integrity [-q] [FOLDER OF WFDB RECORDS]     -q: a tenth of everything
+ *   bench-integrity [-q] [-r WORDS] [FOLDER OF WFDB RECORDS]
+ *
+ * -q: a tenth of everything; -r: only rows in whose name these words stand
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/cpr.h"
+#include "bench/pump.h"
 #include "bench/take.h"
 
 #define BLOCK_NS    256000000ull /* what IntelliVue puts into a message */
@@ -37,6 +41,7 @@ enum deed {
 	DEED_PULSE_FLAT, /* the pleth alone, over an ECG that goes on */
 	DEED_RATE_DRIFT, /* the rate that is shown leaves the waves' own, over ten minutes */
 	DEED_RATE_STILL, /* it stands still while the heart quickens in a minute */
+	DEED_FLAT_PUMP,	 /* a straight line over a heart that a balloon pump helps */
 	DEED_REPLAY_NOISE,
 	DEED_REPLAY,
 	DEED_ARREST,	   /* true: nothing beats, nothing pulses */
@@ -59,8 +64,17 @@ enum deed {
 	DEED_RESTART, /* it starts anew, its numbers and its clock, too */
 	DEED_PATIENT, /* somebody else lies in the bed since */
 	DEED_CPR, /* compressions some time after the arrest, hardly seen in the ECG: bench/cpr.h */
-	DEED_THUMP,  /* a blow on the chest first */
-	DEED_RETURN, /* the heart comes back for a while, and is lost again */
+	DEED_THUMP,	 /* a blow on the chest first */
+	DEED_RETURN,	 /* the heart comes back for a while, and is lost again */
+	DEED_PUMP,	 /* an arrest, and a balloon pump goes on as it did */
+	DEED_PUMP_TIMER, /* by its own timer, after a while */
+	DEED_LATE,	 /* an arrest, whose last pulses a slow pleth brings seconds later */
+	DEED_VENTILATOR, /* an arrest; breaths move the line in the artery */
+	DEED_NOISE_GAIN, /* an arrest, and a pleth that makes noise as high as pulses were */
+	DEED_SHOCK,	 /* of a heart that goes on: the ECG takes seconds to come back */
+	DEED_OTHER_LEAD, /* chosen on the monitor: the heart hardly shows in it */
+	DEED_OFF_HUM,	 /* an electrode is off, and the line hums where it was */
+	DEED_OFF_STEP,	 /* it jumps, and comes to rest where it was */
 };
 
 struct run {
@@ -69,6 +83,7 @@ struct run {
 	double from_s, at_s, length_s, lag_s, strength;
 	uint64_t seed;
 	struct cpr cpr;
+	struct pump pump;
 	double held[TAKE_LEADS]; /* where a lead's line stands */
 	double walk[TAKE_LEADS];
 	/* what came of it */
@@ -140,6 +155,7 @@ static double forge(struct run *r, const struct take_lead *l, unsigned i, double
 	case DEED_FLAT_ONE:
 		return i == 0 ? r->held[i] : v;
 	case DEED_FLAT:
+	case DEED_FLAT_PUMP:
 		return l->ecg ? r->held[i] : v;
 	case DEED_FLAT_NOISE:
 		return l->ecg ? r->held[i] + 0.008 * l->beat * take_gauss(&r->seed) : v;
@@ -181,9 +197,19 @@ static double resuscitate(const struct run *r, const struct take_lead *l, unsign
 	       l->beat * (cpr_ecg(c, t) + c->seen * cpr_press(c, t + 0.15) * (1 + 2 * i));
 }
 
+/* What moves a pulse's curve when no heart does: breaths, or a noise that rises and falls. */
+static double disturb(struct run *r, unsigned i, double t)
+{
+	if (r->deed == DEED_VENTILATOR)
+		return r->strength * saw(t, 2 + r->length_s / 15);
+	r->walk[i] = 0.95 * r->walk[i] + 0.3 * take_gauss(&r->seed);
+	return r->strength * r->walk[i];
+}
+
 static double ail(struct run *r, const struct take_lead *l, unsigned i, double v, double s)
 {
 	double t = s - r->at_s, noise = 0.01 * l->beat * take_gauss(&r->seed);
+	double pumped = l->pulse ? l->beat * pump_press(&r->pump, s) : 0;
 
 	switch (r->deed) {
 	case DEED_ARREST: /* a pressure runs out, a pleth's own filter comes to rest */
@@ -226,6 +252,32 @@ static double ail(struct run *r, const struct take_lead *l, unsigned i, double v
 	case DEED_THUMP:
 	case DEED_RETURN:
 		return resuscitate(r, l, i, v, t, noise);
+	case DEED_PUMP:
+	case DEED_PUMP_TIMER:
+		return r->held[i] + noise +
+		       (l->pulse ? pumped + (v - pumped - r->held[i]) * exp(-t / 0.5) : 0);
+	case DEED_LATE:
+		return l->ecg ? r->held[i] + noise
+		       : t < r->strength + 0.15
+			       ? v
+			       : r->held[i] + (v - r->held[i]) * exp(-(t - r->strength) / 0.3);
+	case DEED_VENTILATOR:
+	case DEED_NOISE_GAIN:
+		return r->held[i] + noise + (l->pulse ? l->beat * disturb(r, i, t) : 0);
+	case DEED_SHOCK:
+		return !l->ecg || t > 0.2 + r->length_s / 10 ? v
+		       : t < 0.2			     ? r->held[i] + r->strength * l->beat
+							     : r->held[i] + noise / 2;
+	case DEED_OTHER_LEAD:
+		return l->ecg ? r->held[i] + (v - r->held[i]) * r->strength : v;
+	case DEED_OFF_HUM:
+		return l->ecg ? r->held[i] + noise / 4 +
+					r->strength * l->beat * sin(2 * M_PI * 50 * s)
+			      : v;
+	case DEED_OFF_STEP:
+		return l->ecg ? r->held[i] + noise / 4 +
+					r->strength * l->beat * exp(-t * 10 / r->length_s)
+			      : v;
 	case DEED_DEMO:
 		return t < r->length_s ? l->beat * saw(t, 0.8) : v;
 	case DEED_PATIENT: /* whose heart is quicker, and whose beats are of another height */
@@ -255,6 +307,10 @@ static int32_t value_of(struct run *r, const struct take_lead *l, unsigned i, si
 	if (k >= l->n || l->v[k] == VITALS_INVALID)
 		return VITALS_INVALID;
 	v = l->v[k];
+	if (r->deed == DEED_LATE && l->pulse)
+		v = sample(l, s - r->strength);
+	if (l->pulse)
+		v += l->beat * pump_press(&r->pump, s);
 	if (r->deed == DEED_NONE || s < r->at_s)
 		return (int32_t)v;
 	if (r->deed != DEED_DEMO && is_away(r, s))
@@ -481,6 +537,16 @@ static const struct row rows[] = {
 	{"a demonstration, and back", DEED_DEMO, false, WARM_S, 90, 0, 0},
 	{"monitor started anew", DEED_RESTART, false, WARM_S, 90, 0, 0},
 	{"another patient in the bed", DEED_PATIENT, false, WARM_S, 120, 0.3, 2},
+	{"flat line, a balloon pump helps", DEED_FLAT_PUMP, true, WARM_S, AFTER_S, 0, 0},
+	{"arrest, a balloon pump goes on", DEED_PUMP, false, WARM_S, 60, 0, 0},
+	{"arrest, a balloon pump's timer takes over", DEED_PUMP_TIMER, false, WARM_S, 60, 0, 0},
+	{"arrest, a pleth that is up to 2.5 s late", DEED_LATE, false, WARM_S, 60, 0, 2.5},
+	{"arrest, breaths move the line", DEED_VENTILATOR, false, WARM_S, 60, 0.1, 1},
+	{"arrest, a pleth shows its noise", DEED_NOISE_GAIN, false, WARM_S, 60, 0.3, 1.5},
+	{"heart goes on after a shock", DEED_SHOCK, false, WARM_S, 60, 4, 12},
+	{"another lead is chosen", DEED_OTHER_LEAD, false, WARM_S, 60, 0.05, 1.5},
+	{"electrodes off, the line hums", DEED_OFF_HUM, false, WARM_S, 60, 0.03, 0.5},
+	{"electrodes off, the line jumps and rests", DEED_OFF_STEP, false, WARM_S, 60, -8, 8},
 };
 
 static bool fits(const struct row *w, const struct take *t)
@@ -516,6 +582,13 @@ static void note(const struct row *w, struct run *r, struct tally *y)
 	y->in_time += r->found_s <= MUST_S;
 }
 
+static enum pump_trigger trigger_of(enum deed deed)
+{
+	return deed == DEED_PUMP	 ? PUMP_AT_PACE
+	       : deed == DEED_PUMP_TIMER ? PUMP_BY_TIMER
+					 : PUMP_BY_HEART;
+}
+
 static void measure(const struct row *w, const struct take *t, unsigned want, uint64_t seed,
 		    struct tally y[2])
 {
@@ -534,6 +607,9 @@ static void measure(const struct row *w, const struct take *t, unsigned want, ui
 		r.seed = take_random(&seed);
 		r.cpr = cpr_draw(w->heart, w->low, w->high, 0.3, r.seed);
 		r.cpr.thump = w->deed == DEED_THUMP;
+		if (w->deed == DEED_FLAT_PUMP || w->deed == DEED_PUMP || w->deed == DEED_PUMP_TIMER)
+			r.pump = pump_draw(t, trigger_of(w->deed), r.from_s, r.at_s,
+					   r.at_s + w->after_s, r.seed);
 		if (w->deed == DEED_REPLAY || w->deed == DEED_REPLAY_NOISE)
 			r.look_for = REASON_VITALS_REPLAYED;
 		if (w->deed == DEED_RATE_DRIFT || w->deed == DEED_RATE_STILL)
@@ -568,7 +644,8 @@ static void print_row(const struct row *w, const char *of, struct tally *y)
 		puts(" - | - |");
 }
 
-static void table(bool forged, struct take *const *takes, unsigned count, unsigned runs)
+static void table(bool forged, const char *words, struct take *const *takes, unsigned count,
+		  unsigned runs)
 {
 	static double times[2][TIMES];
 	static const char *const of[2][2] = {{"recorded", "recorded, pulse disturbed"},
@@ -580,7 +657,7 @@ static void table(bool forged, struct take *const *takes, unsigned count, unsign
 		    : "\n| true | signals | runs | told with doubt | called forged |\n"
 		      "|---|---|---|---|---|");
 	for (unsigned k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
-		if (rows[k].forged != forged)
+		if (rows[k].forged != forged || !strstr(rows[k].name, words))
 			continue;
 		for (int model = 0; model < 2; model++) {
 			struct tally y[2] = {{.time = times[0]}, {.time = times[1]}};
@@ -672,15 +749,24 @@ static unsigned load(const char *dir, double hours, struct take **ret_takes)
 
 int main(int argc, char **argv)
 {
-	bool quick = argc > 1 && strcmp(argv[1], "-q") == 0;
-	const char *dir = argc > 1 + quick ? argv[1 + quick] : NULL;
+	const char *words = "", *dir;
 	struct take *takes[TAKES];
-	unsigned count = load(dir, quick ? 2.4 : 48, takes);
+	bool quick = false;
+	unsigned count;
 
+	for (int option; (option = getopt(argc, argv, "qr:")) != -1;) {
+		if (option == '?')
+			return 2;
+		quick |= option == 'q';
+		words = option == 'r' ? optarg : words;
+	}
+	dir = argv[optind];
+	count = load(dir, quick ? 2.4 : 48, takes);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	undisturbed(takes, count);
-	table(true, takes, count, quick ? 160 : 1600);
-	table(false, takes, count, quick ? 160 : 1600);
+	if (!*words)
+		undisturbed(takes, count);
+	table(true, words, takes, count, quick ? 160 : 1600);
+	table(false, words, takes, count, quick ? 160 : 1600);
 	for (unsigned i = 0; i < count; i++)
 		take_free(takes[i]);
 	return 0;

@@ -222,6 +222,64 @@ static void high_t_waves_hide_no_flat_line(void **state)
 	close_ward(&w);
 }
 
+/* A minute of a heart whose pulses a balloon pump raises, then four seconds of one of both alone. */
+static void help_heart(struct ward *w, double height, double rate, bool heart_goes_on)
+{
+	double phase = 0;
+
+	for (unsigned k = 0; k < 64000 / 256; k++) {
+		bool alive = k < 60000 / 256;
+		struct vitals_monitor *m;
+		struct vitals_place p;
+
+		for (unsigned i = 0; i < ECG_N; i++) {
+			double s = k * 0.256 + i / 250.0, each = 60 / rate * (1 + 0.02 * sin(s));
+			double pulse = alive || heart_goes_on ? bump(phase * each, 0.35, 0.06) : 0;
+
+			phase = fmod(phase + 0.004 / each, 1);
+			w->ecg[i] = (int32_t)(8192 + (alive ? 400 * bump(phase * each, 0.1, 0.015) +
+								      noise(w)
+							    : 0));
+			pulse += height * bump(phase * each, 0.35 + 0.3 * each, 0.07);
+			w->pleth[i / 2] = (int32_t)(500 + 1000 * pulse + noise(w));
+		}
+		w->now_ns += BLOCK;
+		w->block++;
+		p = place_of(w, 1);
+		m = hear(w, &p);
+		send_wave(w, m, ECG, w->ecg, ECG_N, true);
+		send_wave(w, m, PLETH, w->pleth, PLETH_N, false);
+	}
+}
+
+/* It triggers itself and goes on, evenly. What the heart had made of the pulse is gone. */
+static void a_pump_that_goes_on_over_an_arrest_is_doubted(void **state)
+{
+	static const double heights[] = {0.3, 0.6, 0.9, 1.2};
+	unsigned told = 0, sure = 0;
+	struct ward w;
+
+	for (unsigned i = 0; i < 32; i++) {
+		open_ward(&w, 75, 70 + i);
+		help_heart(&w, heights[i % 4], 65 + 10 * (i / 4), false);
+		told += w.count[REASON_VITALS_FLATLINE_PERFUSING];
+		sure += w.sure[REASON_VITALS_FLATLINE_PERFUSING];
+		close_ward(&w);
+	}
+	assert_true(told > 0);
+	assert_int_equal(sure, 0);
+}
+
+static void a_heart_that_a_pump_helps_is_still_one(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 71);
+	help_heart(&w, 0.4, 75, true);
+	assert_true(w.sure[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	close_ward(&w);
+}
+
 static void one_flat_lead_is_less_sure(void **state)
 {
 	struct ward w;
@@ -544,6 +602,8 @@ int main(void)
 		cmocka_unit_test(a_monitor_that_starts_anew_says_nothing),
 		cmocka_unit_test(every_pulse_counts_by_whatever_code),
 		cmocka_unit_test(high_t_waves_hide_no_flat_line),
+		cmocka_unit_test(a_pump_that_goes_on_over_an_arrest_is_doubted),
+		cmocka_unit_test(a_heart_that_a_pump_helps_is_still_one),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(a_flat_line_that_lasts_is_told_every_minute),

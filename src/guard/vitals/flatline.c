@@ -36,20 +36,26 @@
 #define PACE_MOST    1.6  /* and what ends comes slower */
 #define FAR_HIGHER \
 	3.0 /* than usual, of another lead: the patient moves, or somebody at the electrodes */
-#define ROW	 16	   /* pulses, of which most came their time after a beat */
-#define COUPLED	 0.75	   /* so many of them, as */
-#define NEAR	 (40 * MS) /* as the last of them, */
-#define SAME	 0.08	   /* apart at most, their paces; */
-#define FULL	 0.5	   /* and the beats of the usual height: an ECG shows compressions lower */
-#define STOPPED	 (4000 * MS) /* without a pulse: no heart's until more than a row says so */
-#define HANDS	 (1100 * MS) /* are not on the chest sooner after a pulse, */
-#define PRESS	 (400 * MS)  /* nor do they press faster */
-#define WHOLE	 0.8	     /* of the usual height are beats of electrodes that nobody touched, */
-#define LAST	 4	     /* ones, each no less and no more than a beat; */
-#define LASTING	 2.0	     /* intervals, at most, from the last of them to the flat line, */
-#define LATELY	 4.0	     /* and from the row */
-#define HEARD	 (250 * MS)  /* until a pulse is known to have been one */
-#define STILL_NS (700 * MS)  /* the other has to be heard as late as this before now */
+#define ROW	    16	      /* pulses, of which most came their time after a beat */
+#define COUPLED	    0.75      /* so many of them, as */
+#define NEAR	    (40 * MS) /* as the last of them, */
+#define SAME	    0.08      /* apart at most, their paces; */
+#define FULL	    0.5 /* and the beats of the usual height: an ECG shows compressions lower */
+#define STOPPED	    (4000 * MS) /* without a pulse: no heart's until more than a row says so */
+#define HANDS	    (1100 * MS) /* are not on the chest sooner after a pulse, */
+#define PRESS	    (400 * MS)	/* nor do they press faster */
+#define WHOLE	    0.8	  /* of the usual height are beats of electrodes that nobody touched, */
+#define LAST	    4	  /* ones, each no less and no more than a beat; */
+#define LASTING	    2.0	  /* intervals, at most, from the last of them to the flat line, */
+#define LATELY	    4.0	  /* and from the row */
+#define FIRST	    4	  /* pulses of a flat line, of which one has to look */
+#define ALIKE	    2.0	  /* as those before, of which a quarter looks less alike; */
+#define ALIKE_LEAST 0.022 /* noise makes so much of it, */
+#define ALIKE_MOST  0.032 /* beyond it nothing is alike, */
+#define UNLIKE	    0.06  /* and where most before were, shapes say nothing */
+#define PATIENCE    (2200 * MS) /* one more is waited for until then */
+#define HEARD	    (250 * MS)	/* until a pulse is known to have been one */
+#define STILL_NS    (700 * MS)	/* the other has to be heard as late as this before now */
 
 /* How far the times between pulses may lie apart that one heart makes. */
 struct bounds {
@@ -261,6 +267,31 @@ static bool was_whole(const struct pulse *ecg, double interval)
 	return true;
 }
 
+/*
+ * Does one of the first look like those before? A pump in the aorta goes on over an arrest: but what the
+ * heart had made of the pulse is missing from then on. Later ones do not count, as they are the usual by then.
+ */
+static bool keeps_shape(const struct pulse *other, const struct pulses *n)
+{
+	double least = 2, before[ROW], usual;
+	const struct pulse_beat *b;
+	unsigned count = 0;
+
+	for (unsigned i = n->unexplained; i-- && n->unexplained - i <= FIRST;)
+		if ((b = pulse_back(other, i)) && b->unlike >= 0)
+			least = fmin(least, (double)b->unlike);
+	for (unsigned i = n->unexplained; i < n->unexplained + ROW && (b = pulse_back(other, i));
+	     i++)
+		if (b->unlike >= 0)
+			before[count++] = (double)b->unlike;
+	pulse_sort(before, count);
+	usual = count ? before[count * 3 / 4] : 0;
+	return count && before[count / 2] <= UNLIKE &&
+	       least <= fmin(fmax(usual * ALIKE, ALIKE_LEAST), ALIKE_MOST);
+}
+
+static const char *const a_pump = "a balloon pump";
+
 /* What else it may be that is nobody's forgery; NULL: nothing that bodies or hands do. */
 static const char *doubt_of(const struct pulse *ecg, const struct pulse *other,
 			    const struct pulses *n, unsigned end, bool paused, double usual)
@@ -272,6 +303,8 @@ static const char *doubt_of(const struct pulse *ecg, const struct pulse *other,
 	if (n->unexplained < 2 || paused || (double)ecg->active_ns > row_ns + LATELY * usual ||
 	    !is_the_hearts(other, end, usual, &certain))
 		return "chest compressions";
+	if (!other->ecg && !keeps_shape(other, n))
+		return a_pump;
 	return NULL;
 }
 
@@ -356,6 +389,9 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	if (!is_the_hearts(other, (unsigned)end, usual, &possible))
 		return f;
 	f.doubt = doubt_of(ecg, other, &n, (unsigned)end, paused, usual);
+	/* The first may have been cut short, or shaken, and the next look as ever. */
+	if (f.doubt == a_pump && n.unexplained < FIRST && flat < PATIENCE)
+		return f;
 	f.confidence = f.doubt ? VITALS_DOUBT : weigh(&n, other->ecg);
 	return f;
 }

@@ -1,5 +1,6 @@
 #include "guard/vitals/pulse.h"
 
+#include <math.h>
 #include <string.h>
 
 #define STEP_NS	      8000000ull
@@ -16,7 +17,11 @@
 #define LEVEL_BEATS   12
 #define KNOWN_BEATS   16
 #define REFERENCE_OF  64.0
-#define REFERENCE_MAX 1.1 /* what one beat counts for at most, of the reference */
+#define FILLED	      40	 /* steps without a gap, before heights are looked at */
+#define POINT	      (40 * MS)	 /* between two of a shape, */
+#define SHAPED	      (400 * MS) /* of which the last is so long after the onset */
+#define SHAPE_OF      16	 /* pulses, about, that a shape is learned from */
+#define REFERENCE_MAX 1.1	 /* what one beat counts for at most, of the reference */
 
 void pulse_init(struct pulse *p, bool ecg)
 {
@@ -31,13 +36,14 @@ void pulse_break(struct pulse *p)
 	p->step_ns = 0;
 	p->steps = 0;
 	p->summit = 0;
+	p->shapeless_ns = 0;
 	p->window_ns = 0;
 	p->window_max = p->window_last = 0;
 	p->active_ns = p->heard_ns = 0;
 }
 
-/* Of a few: they are moved to their places one by one, which is less than what qsort() calls. */
-static double median(double *v, unsigned n)
+/* They are moved to their places one by one, which is less than what qsort() calls. */
+void pulse_sort(double *v, unsigned n)
 {
 	for (unsigned i = 1; i < n; i++) {
 		double moved = v[i];
@@ -47,6 +53,11 @@ static double median(double *v, unsigned n)
 			v[at] = v[at - 1];
 		v[at] = moved;
 	}
+}
+
+static double median(double *v, unsigned n)
+{
+	pulse_sort(v, n);
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
@@ -105,8 +116,11 @@ static void take_beat(struct pulse *p)
 			return;
 		p->beats--; /* the higher of two that are too near is the beat */
 	}
-	p->beat[p->beats++ % PULSE_BEATS] = (struct pulse_beat){
-		.time_ns = p->summit_ns, .onset_ns = p->onset_ns, .height = p->summit};
+	p->beat[p->beats++ % PULSE_BEATS] = (struct pulse_beat){.time_ns = p->summit_ns,
+								.onset_ns = p->onset_ns,
+								.height = (float)p->summit,
+								.unlike = -1};
+	p->shapeless_ns = p->ecg ? 0 : p->onset_ns;
 	learn(p, p->summit);
 }
 
@@ -162,6 +176,12 @@ static inline void widen(struct range *r, const double *from, const double *to)
 	r->high = higher(higher(high[0], high[1]), higher(high[2], high[3]));
 }
 
+/* The value of a step so many before the last. */
+static double back(const struct pulse *p, unsigned steps)
+{
+	return p->ring[(p->at + PULSE_RING - steps) % PULSE_RING];
+}
+
 /* How far the last steps of a beat's span lie apart; of a pulse, how far it has risen. */
 static double height_now(const struct pulse *p)
 {
@@ -203,15 +223,66 @@ static void watch_beat(struct pulse *p, double height)
 	}
 }
 
+/* Brings points to mean 0 and length 1. False where they are all the same. */
+static bool normalise(float *v)
+{
+	float mean = 0, square = 0;
+
+	for (unsigned i = 0; i < PULSE_SHAPE; i++)
+		mean += v[i] / PULSE_SHAPE;
+	for (unsigned i = 0; i < PULSE_SHAPE; i++) {
+		v[i] -= mean;
+		square += v[i] * v[i];
+	}
+	for (unsigned i = 0; square > 0 && i < PULSE_SHAPE; i++)
+		v[i] /= sqrtf(square);
+	return square > 0;
+}
+
+/* 0: the same shape, 1: nothing in common, 2: turned upside down. */
+static float compare(const struct pulse *p, const float *v)
+{
+	float dot = 0, square = 0;
+
+	for (unsigned i = 0; i < PULSE_SHAPE; i++) {
+		dot += v[i] * p->shape[i];
+		square += p->shape[i] * p->shape[i];
+	}
+	return square > 0 ? 1 - dot / sqrtf(square) : -1;
+}
+
+/* What the last pulse looks like, from a little before its onset, against those before. */
+static void take_shape(struct pulse *p)
+{
+	uint64_t each = p->period_ns > STEP_NS ? p->period_ns : STEP_NS;
+	unsigned late = (unsigned)((p->now_ns - p->shapeless_ns - SHAPED) / each);
+	unsigned apart = (unsigned)((POINT + each / 2) / each);
+	float v[PULSE_SHAPE];
+
+	p->shapeless_ns = 0;
+	if (!apart || late + (PULSE_SHAPE - 1) * apart >= PULSE_RING ||
+	    late + (PULSE_SHAPE - 1) * apart >= p->steps)
+		return;
+	/* Against a value of its own: a float holds differences, not what they stand on. */
+	for (unsigned i = 0; i < PULSE_SHAPE; i++)
+		v[PULSE_SHAPE - 1 - i] = (float)(back(p, late + i * apart) - back(p, late));
+	if (!normalise(v))
+		return;
+	p->beat[(p->beats - 1) % PULSE_BEATS].unlike = compare(p, v);
+	p->shapes += p->shapes < SHAPE_OF;
+	for (unsigned i = 0; i < PULSE_SHAPE; i++)
+		p->shape[i] += (v[i] - p->shape[i]) / (float)p->shapes;
+}
+
 static void step(struct pulse *p, double value)
 {
 	double height;
 
 	p->at = (p->at + 1) % PULSE_RING;
 	p->ring[p->at] = value;
-	if (++p->steps < PULSE_RING)
+	p->steps += p->steps < PULSE_RING;
+	if (p->steps < FILLED)
 		return;
-	p->steps = PULSE_RING;
 	if (!p->active_ns)
 		p->active_ns = p->heard_ns = p->now_ns;
 	height = height_now(p);
@@ -225,6 +296,8 @@ static void step(struct pulse *p, double value)
 		look_anew(p, height);
 	if (p->level > 0)
 		watch_beat(p, height);
+	if (p->shapeless_ns && p->now_ns >= p->shapeless_ns + SHAPED)
+		take_shape(p);
 	p->before = height;
 }
 

@@ -13,14 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PULSE_RING  40 /* steps kept, 320 ms */
+#define PULSE_RING  80 /* steps kept, 640 ms */
+#define PULSE_SHAPE 12 /* points of a pulse that say what it looks like */
 #define PULSE_BEATS 128
 
 struct pulse_beat {
 	uint64_t time_ns; /* of its summit */
 	uint64_t
 		onset_ns; /* when it rose above the threshold: to a part of a step, whatever noise there is */
-	double height;
+	float height;
+	float unlike; /* how far its shape is from those before, 0 to 2; below 0: not known */
 };
 
 struct pulse {
@@ -38,10 +40,13 @@ struct pulse {
 	/* a beat on its way */
 	double summit;
 	uint64_t summit_ns, onset_ns;
-	double before; /* how high it was a step ago */
+	double before;	       /* how high it was a step ago */
+	uint64_t shapeless_ns; /* onset of the last one, whose shape is still to come; 0: of none */
 	/* what beats look like here */
-	double level;	  /* median of the last ones, 0 not known yet */
-	double reference; /* of a good minute */
+	double level;		  /* median of the last ones, 0 not known yet */
+	double reference;	  /* of a good minute */
+	float shape[PULSE_SHAPE]; /* mean 0, at most 1 long; */
+	uint32_t shapes;	  /* that it was learned from */
 	double window_max, window_last;
 	uint64_t window_ns, heard_ns;
 	struct pulse_beat beat[PULSE_BEATS]; /* the last ones, by beats % PULSE_BEATS */
@@ -61,6 +66,8 @@ void pulse_sample(struct pulse *p, double value, uint32_t period_ns, uint64_t ti
 uint64_t pulse_interval(const struct pulse *p, uint64_t before_ns, unsigned n);
 /* The i-th beat back, 0 the last. NULL: not kept. */
 const struct pulse_beat *pulse_back(const struct pulse *p, unsigned i);
+/* Of a few. */
+void pulse_sort(double *v, unsigned n);
 /* Has shown enough beats that their absence means something. */
 bool pulse_is_known(const struct pulse *p);
 
