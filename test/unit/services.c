@@ -515,6 +515,31 @@ static void rdp_tells_how_a_desktop_is_protected(void **state)
 	assert_silent(r, "reason");
 }
 
+/* A client that is led on by a broker of sessions shows the broker's token; it is no user's name. */
+static void rdp_takes_tokens_of_any_form(void **state)
+{
+	static const char ask[] =
+		"\3\0\0\x25\x20\xe0\0\0\0\0\0tsv://Plugin.1.S\r\n\1\0\x08\0\3\0\0\0";
+	struct talk_piece pieces[] = {{0, ask, sizeof(ask) - 1}};
+
+	r->in = (struct proto_input){.data = {(const uint8_t *)ask, sizeof(ask) - 1}};
+	assert_int_equal(proto_find("rdp")->probe(&r->in), PARSE_OK);
+	talk_play(r, "rdp", false, pieces, 1, 1);
+	assert_says(r, "{\"rdp\":{\"event_type\":\"initial_request\",\"offered\":\"hybrid\","
+		       "\"control\":true}}\n");
+}
+
+static void rdp_goes_on_in_its_own_packets(void **state)
+{
+	static const char ask[] = "\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\1\0\0\0";
+	static const char hello[] = "\x16\3\1\0\5hello";
+	struct talk_piece pieces[] = {{0, ask, sizeof(ask) - 1}, {0, hello, sizeof(hello) - 1}};
+
+	talk_play(r, "rdp", false, pieces, 2, 1);
+	assert_says(
+		r, "{\"rdp\":{\"event_type\":\"connect_request\"},\"reason\":\"rdp.malformed\"}\n");
+}
+
 static void rdp_knows_bluekeep(void **state)
 {
 	static const char ask[] = "\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\0\0\0\0";
@@ -884,6 +909,8 @@ int main(void)
 		cmocka_unit_test(smb_1_makes_files_in_transactions),
 		cmocka_unit_test(smb_1_names_dos_errors),
 		cmocka_unit_test(rdp_tells_how_a_desktop_is_protected),
+		cmocka_unit_test(rdp_takes_tokens_of_any_form),
+		cmocka_unit_test(rdp_goes_on_in_its_own_packets),
 		cmocka_unit_test(rdp_knows_bluekeep),
 		cmocka_unit_test(vnc_tells_who_may_look),
 		cmocka_unit_test(vnc_since_3_7_lets_the_client_choose),

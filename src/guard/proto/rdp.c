@@ -37,12 +37,22 @@ static struct reader read_tpkt(struct reader *r)
 	return read_sub(r, len - (size_t)TPKT_HEAD);
 }
 
+/* MS-RDPBCGR §2.2.1.1: a line for who shares the load, of any form ("tsv://..."), where no cookie is. */
+static bool is_routing_token(struct bytes rest)
+{
+	size_t n = 0;
+
+	while (n < rest.len && rest.data[n] >= ' ' && rest.data[n] < 0x7f)
+		n++;
+	return n && rest.len - n >= 2 && !memcmp(rest.data + n, "\r\n", 2);
+}
+
 /* What comes behind the head of an X.224 connection request is RDP's, and no other's. */
 static bool is_rdp(struct bytes rest, uint16_t port)
 {
 	if (!rest.len)
 		return port == 3389;
-	if (rest.len >= 7 && !memcmp(rest.data, "Cookie:", 7))
+	if (is_routing_token(rest))
 		return true;
 	return rest.len >= NEGOTIATION && rest.data[0] == REQUEST && rest.data[2] == NEGOTIATION &&
 	       rest.data[3] == 0;
@@ -164,7 +174,11 @@ static enum parse rdp_read(void *state, const struct proto_input *in, struct msg
 	if (!in->end && st->asked) {
 		m->event_type = "connect_request";
 		st->over = true;
-		if (body.in.len && is_bluekeep(body.in))
+		if (body.bad) {
+			m->msg.reason = REASON_RDP_MALFORMED;
+			return PARSE_BAD;
+		}
+		if (is_bluekeep(body.in))
 			m->msg.reason = REASON_RDP_BLUEKEEP;
 		return PARSE_OK;
 	}
