@@ -246,6 +246,16 @@ static void an_empty_name_is_no_other_name(void **state)
 	assert_true(PASSES_MIDSTREAM("dicom", "move_destination=CT1", DIMSE("\x20\0")));
 }
 
+static void patterns_of_a_member_need_not_stand_together(void **state)
+{
+	static const char *const rule =
+		"message_type=ORU^R01\nsending_application=*\nmessage_type=ADT^A08";
+
+	assert_true(PASSES("hl7", rule, MLLP("ORU^R01")));
+	assert_true(PASSES("hl7", rule, MLLP("ADT^A08")));
+	assert_false(PASSES("hl7", rule, MLLP("SIU^S12")));
+}
+
 /* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */
 static void a_structure_of_another_type_is_that_type_too(void **state)
 {
@@ -923,6 +933,7 @@ int main(void)
 		cmocka_unit_test(bundles_are_narrowed),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_opens_lets_in_no_third),
+		cmocka_unit_test(patterns_of_a_member_need_not_stand_together),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
