@@ -579,6 +579,31 @@ static void what_opens_lets_in_no_third(void **state)
 	}
 }
 
+static bool denies(const char *rule, const struct proto *p, const struct mqtt *m)
+{
+	struct message_rules *rules = message_rules_of(rule);
+	bool denied = message_is_denied(rules, 0, p, &m->msg);
+
+	message_rules_free(rules);
+	return denied;
+}
+
+/* A shield's words, the other way round: all of it, what changes, or what fits. */
+static void what_a_shield_says_is_denied(void **state)
+{
+	struct mqtt m = {.topic = {(const uint8_t *)"ward/t", 6}};
+
+	assert_true(denies("mqtt", &mqtt_proto, &m));
+	assert_false(denies("mqtt", proto_find("http"), &m));
+	assert_false(denies("mqtt\ncontrol=no", &mqtt_proto, &m));
+	assert_true(denies("mqtt\npublish.topic=ward/*", &mqtt_proto, &m));
+	assert_false(denies("mqtt\npublish.topic=pump/*", &mqtt_proto, &m));
+	m.msg.control = true;
+	assert_true(denies("mqtt\ncontrol=no", &mqtt_proto, &m));
+	assert_true(denies("mqtt\ncontrol=no\npublish.topic=pump/*", &mqtt_proto, &m));
+	assert_false(denies("mqtt\npublish.topic=pump/*", &mqtt_proto, &m));
+}
+
 #define REQUEST(method, more) method " /a HTTP/1.1\r\nHost: a\r\n" more "\r\n"
 #define DNS(opcode)	      "\0\1" opcode "\0\0\1\0\0\0\0\0\0\1a\0\0\6\0\1"
 
@@ -933,6 +958,7 @@ int main(void)
 		cmocka_unit_test(bundles_are_narrowed),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_opens_lets_in_no_third),
+		cmocka_unit_test(what_a_shield_says_is_denied),
 		cmocka_unit_test(patterns_of_a_member_need_not_stand_together),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),
