@@ -246,6 +246,16 @@ static void an_empty_name_is_no_other_name(void **state)
 	assert_true(PASSES_MIDSTREAM("dicom", "move_destination=CT1", DIMSE("\x20\0")));
 }
 
+static void patterns_of_a_member_need_not_stand_together(void **state)
+{
+	static const char *const rule =
+		"message_type=ORU^R01\nsending_application=*\nmessage_type=ADT^A08";
+
+	assert_true(PASSES("hl7", rule, MLLP("ORU^R01")));
+	assert_true(PASSES("hl7", rule, MLLP("ADT^A08")));
+	assert_false(PASSES("hl7", rule, MLLP("SIU^S12")));
+}
+
 /* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */
 static void a_structure_of_another_type_is_that_type_too(void **state)
 {
@@ -567,6 +577,31 @@ static void what_opens_lets_in_no_third(void **state)
 			fail_msg("%s", rows[i].rule);
 		message_rules_free(rules);
 	}
+}
+
+static bool denies(const char *rule, const struct proto *p, const struct mqtt *m)
+{
+	struct message_rules *rules = message_rules_of(rule);
+	bool denied = message_is_denied(rules, 0, p, &m->msg);
+
+	message_rules_free(rules);
+	return denied;
+}
+
+/* A shield's words, the other way round: all of it, what changes, or what fits. */
+static void what_a_shield_says_is_denied(void **state)
+{
+	struct mqtt m = {.topic = {(const uint8_t *)"ward/t", 6}};
+
+	assert_true(denies("mqtt", &mqtt_proto, &m));
+	assert_false(denies("mqtt", proto_find("http"), &m));
+	assert_false(denies("mqtt\ncontrol=no", &mqtt_proto, &m));
+	assert_true(denies("mqtt\npublish.topic=ward/*", &mqtt_proto, &m));
+	assert_false(denies("mqtt\npublish.topic=pump/*", &mqtt_proto, &m));
+	m.msg.control = true;
+	assert_true(denies("mqtt\ncontrol=no", &mqtt_proto, &m));
+	assert_true(denies("mqtt\ncontrol=no\npublish.topic=pump/*", &mqtt_proto, &m));
+	assert_false(denies("mqtt\npublish.topic=pump/*", &mqtt_proto, &m));
 }
 
 #define REQUEST(method, more) method " /a HTTP/1.1\r\nHost: a\r\n" more "\r\n"
@@ -923,6 +958,8 @@ int main(void)
 		cmocka_unit_test(bundles_are_narrowed),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_opens_lets_in_no_third),
+		cmocka_unit_test(what_a_shield_says_is_denied),
+		cmocka_unit_test(patterns_of_a_member_need_not_stand_together),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
