@@ -474,12 +474,14 @@ static void stx_and_etx_frame_too(void **state)
 	expect_at_the_end("\2" BARE_ORM, BARE_ORM_SAID);
 }
 
-/* Begun twice, begun by blanks, ended by FS alone: whose receivers read on, so do we. */
+/* Begun twice, begun by blanks or zeros, ended by FS alone: whose receivers read on, so do we. */
 static void careless_frames_are_read(void **state)
 {
 	EXPECT(BARE_ORM_SAID, P(0, "\v\v" BARE_ORM "\x1c\r"));
 	EXPECT(BARE_ORM_SAID BARE_ORU_SAID,
 	       P(0, "\v  \t" BARE_ORM "\x1c\r\v\r\n " BARE_ORU "\x1c\r"));
+	EXPECT(BARE_ORM_SAID BARE_ORU_SAID,
+	       P(0, "\v\0" BARE_ORM "\x1c\r\v\0\0 " BARE_ORU "\x1c\n"));
 	EXPECT(ORU_SAID BARE_ORU_SAID BARE_ORM_SAID ORU_SAID,
 	       P(0, "\vMSH|^~\\&|LAB^1.2^ISO|WARD|EHR|MAIN|20260131||ORU^R01^ORU_R01|M-1|P|2.5.1\r"
 		    "PID|1||4711\rOBR|1\rOBX|1|NM|2339-0^GLUCOSE^LN||98\r\x1c"

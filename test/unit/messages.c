@@ -389,6 +389,14 @@ static void names_of_files_end_where_they_do(void **state)
 	}
 }
 
+/* A zero within a label: some forwarders ask for what stands ahead of it. */
+static void a_name_that_ends_early_fits_no_pattern(void **state)
+{
+	assert_true(PASSES("dns", "rrname=*.a", "\0\1\1\0\0\1\0\0\0\0\0\0\2xy\1a\0\0\1\0\1"));
+	assert_false(PASSES("dns", "rrname=*.a", "\0\1\1\0\0\1\0\0\0\0\0\0\2x\0\1a\0\0\1\0\1"));
+	assert_true(PASSES("dns", "rrname=*", "\0\1\1\0\0\1\0\0\0\0\0\0\2x\0\1a\0\0\1\0\1"));
+}
+
 /* Which object a service is about is asked wherever it stands; where it is all, or in lists, of none. */
 static void services_stay_with_their_objects(void **state)
 {
@@ -948,6 +956,7 @@ int main(void)
 		cmocka_unit_test(a_structure_of_another_type_is_that_type_too),
 		cmocka_unit_test(names_of_files_stay_below),
 		cmocka_unit_test(names_of_files_end_where_they_do),
+		cmocka_unit_test(a_name_that_ends_early_fits_no_pattern),
 		cmocka_unit_test(services_stay_with_their_objects),
 		cmocka_unit_test(what_is_sealed_fits_no_pattern),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),

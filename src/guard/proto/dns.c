@@ -349,6 +349,14 @@ static void dns_write(const struct msg *msg, struct json *j)
 	write_records(m, "additionals", m->additionals_at, m->additional_count, j);
 }
 
+/* Some who pass questions on end a name at a zero: whose it is then is not what stands behind. */
+static struct bytes whole(struct bytes value, const char *pattern, size_t len)
+{
+	if (value.len && memchr(value.data, 0, value.len))
+		value.len = 0;
+	return value;
+}
+
 #define FIELD(name, member, type, flags)                                       \
 	{                                                                      \
 		PROTO_KEY(name), offsetof(struct dns_msg, member), type, flags \
@@ -363,7 +371,8 @@ static const struct proto_field fields[] = {
 	FIELD("rd", rd, FIELD_BOOL, 0),
 	FIELD("ra", ra, FIELD_BOOL, 0),
 	FIELD("opcode", opcode, FIELD_U8, FIELD_MATCH | FIELD_ZERO),
-	FIELD("rrname", rrname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	{PROTO_KEY("rrname"), offsetof(struct dns_msg, rrname), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .meant = whole},
 	FIELD("rrtype", rrtype, FIELD_TEXT, FIELD_MATCH),
 	FIELD("rrclass", rrclass, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("rcode", rcode, FIELD_NAME, 0),

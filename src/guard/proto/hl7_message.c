@@ -422,9 +422,10 @@ enum parse hl7_ask_ahead(struct hl7 *h, unsigned end, struct bytes begun, struct
 	return PARSE_OK;
 }
 
+/* What stands in front of a header's name to receivers that pass it over. */
 static bool is_pad(uint8_t c)
 {
-	return c == ' ' || c == '\t';
+	return c == ' ' || c == '\t' || !c;
 }
 
 static struct bytes unpadded(struct bytes segment)

@@ -26,8 +26,8 @@ enum parse hl7_wide_probe(struct bytes b, struct hl7_wide *ret_w)
 		*ret_w = (struct hl7_wide){4, !first, true};
 	else if ((first == 0xff && b.data[1] == 0xfe) || (first == 0xfe && b.data[1] == 0xff))
 		*ret_w = (struct hl7_wide){2, first == 0xfe, true};
-	else if (!first)
-		*ret_w = (struct hl7_wide){b.data[1] || b.data[2] ? 2 : 4, true, false};
+	else if (!first && !b.data[2]) /* else a zero that stands in front of text as it is */
+		*ret_w = (struct hl7_wide){b.data[1] ? 2 : 4, true, false};
 	else if (lone)
 		*ret_w = (struct hl7_wide){b.data[2] || b.data[3] ? 2 : 4, false, false};
 	return PARSE_OK;
