@@ -397,33 +397,6 @@ static void put_anomaly(struct json *j, const struct tally_topic *t, const struc
 	json_close(j);
 }
 
-static void put_ip(struct json *j, const char *key, const struct gate_ip *ip)
-{
-	char text[PACKET_IP_LEN];
-
-	if (!packet_ip_is_zero(ip))
-		json_str(j, key, packet_ip_text(ip, text));
-}
-
-static void put_bytes(struct json *j, const char *key, struct bytes v)
-{
-	if (v.len)
-		proto_text(j, key, v);
-}
-
-static const char *const dhcp_types[] = {
-	[DHCP_DISCOVER] = "discover", [DHCP_OFFER] = "offer",	[DHCP_REQUEST] = "request",
-	[DHCP_DECLINE] = "decline",   [DHCP_ACK] = "ack",	[DHCP_NAK] = "nak",
-	[DHCP_RELEASE] = "release",   [DHCP_INFORM] = "inform",
-};
-
-static const char *dhcp_type_name(unsigned type)
-{
-	bool known = type < sizeof(dhcp_types) / sizeof(dhcp_types[0]) && dhcp_types[type];
-
-	return known ? dhcp_types[type] : "unknown";
-}
-
 /* `d` is NULL where only a count is said. */
 static void put_dhcp(struct json *j, const struct tally_topic *t, const struct dhcp *d,
 		     const struct tally_row *row)
@@ -432,25 +405,9 @@ static void put_dhcp(struct json *j, const struct tally_topic *t, const struct d
 
 	json_open(j, "dhcp");
 	json_str(j, "client_mac", packet_mac_text(t->mac, mac));
-	json_str(j, "dhcp_type", dhcp_type_name(t->reason));
-	if (d) {
-		json_str(j, "type", d->reply ? "reply" : "request");
-		json_u64(j, "id", d->xid);
-		put_ip(j, "assigned_ip", &d->yours);
-		put_ip(j, "client_ip", &d->client);
-		put_ip(j, "relay_ip", &d->relay);
-		put_ip(j, "requested_ip", &d->requested);
-		put_ip(j, "server_identifier", &d->server);
-		put_bytes(j, "hostname", d->host_name);
-		put_bytes(j, "vendor_class_identifier", d->vendor_class);
-		if (d->lease_s)
-			json_u64(j, "lease_time", d->lease_s);
-		if (!packet_ip_is_zero(&d->router)) {
-			json_list(j, "routers");
-			put_ip(j, NULL, &d->router);
-			json_end(j);
-		}
-	}
+	json_str(j, "dhcp_type", dhcp_type_name((uint8_t)t->reason));
+	if (d)
+		dhcp_write(d, j);
 	put_count(j, row);
 	json_close(j);
 }

@@ -77,11 +77,13 @@ check "rehearsed, the attack still arrives" get 8080
 check "and is told" [ "$(until_ms 5000 has_event policy.shielded '"would":"drop"')" != -1 ]
 check "and it says to enforce it" todo enforce_shield
 
-at hos python3 - >"$dir/cut" 2>/dev/null <<'P' &
-import socket, time
+at hos python3 - "$dir/enforced" >"$dir/cut" 2>/dev/null <<'P' &
+import os, socket, sys, time
 s = socket.create_connection(("10.95.0.11", 8080), 3)
 s.settimeout(8)
-time.sleep(3)
+print("open", flush=True)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.05)
 try:
     s.sendall(b"GET / HTTP/1.0\r\n\r\n")
     print("answered" if b"settings" in s.recv(4096) + s.recv(4096) else "ended")
@@ -89,9 +91,10 @@ except OSError:
     print("ended")
 P
 talk=$!
-sleep 1
+check "a conversation is open" [ "$(until_ms 10000 grep -q open "$dir/cut")" != -1 ]
 update shield A-1 --enforce >"$dir/said"
 check "enforced" grep -q blocks "$dir/said"
+touch "$dir/enforced"
 [ "$(until_ms 5000 fails get 8080)" != -1 ] && ok "the attack does not arrive" || not "the attack does not arrive"
 check "what else the device does it still does" get 8081
 check "it is told who stopped it" has_event policy.shielded '"action":"drop"'

@@ -286,9 +286,9 @@ agree 'syslog' syslog/input.pcap 'syslog and udp' 'syslog.hostname' 'select(.eve
 # A broken one, a flood that is counted rather than told, and a client without an address stay out.
 for f in dhcp/input.pcap "$data"/net/{arkime_wireshark-dhcp,sv_dhcp-eve-extended,zeek_dhcp_dhcp_inform,zeek_dhcp_hw-type0}.pcap; do
 	tidy='s/\xe2\x90\x80//g; s/0[.]0[.]0[.]0//g' agree "DHCP of ${f##*pcap/}" "$f" dhcp \
-		'dhcp.id dhcp.option.dhcp dhcp.hw.mac_addr dhcp.option.hostname dhcp.ip.your dhcp.option.dhcp_server_id dhcp.option.ip_address_lease_time' \
+		'dhcp.id dhcp.option.dhcp dhcp.hw.mac_addr dhcp.option.hostname dhcp.ip.your dhcp.option.dhcp_server_id dhcp.option.ip_address_lease_time dhcp.ip.server dhcp.option.subnet_mask dhcp.option.router dhcp.option.domain_name_server dhcp.option.renewal_time_value dhcp.option.rebinding_time_value' \
 		'["", "discover", "offer", "request", "decline", "ack", "nak", "release", "inform"] as $types | select(.event_type=="dhcp") |
-		 .dhcp | .dhcp_type as $t | "\(.id | hex(8))|\($types | index($t))|\(.client_mac)|\(.hostname // "")|\(.assigned_ip // "")|\(.server_identifier // "")|\(.lease_time // "")"'
+		 .dhcp | .dhcp_type as $t | "\(.id | hex(8))|\($types | index($t))|\(.client_mac)|\(.hostname // "")|\(.assigned_ip // "")|\(.server_identifier // "")|\(.lease_time // "")|\(.next_server_ip // "")|\(.subnet_mask // "")|\(.routers // [] | join(","))|\(.dns_servers // [] | join(","))|\(.renewal_time // "")|\(.rebinding_time // "")"'
 done
 
 # What others captured

@@ -14,6 +14,7 @@ enum field { OPTIONS, FILE_FIELD, SNAME, FIELDS };
 
 enum option {
 	OPTION_PAD = 0,
+	OPTION_MASK = 1,
 	OPTION_ROUTER = 3,
 	OPTION_RESOLVER = 6,
 	OPTION_HOST_NAME = 12,
@@ -23,7 +24,10 @@ enum option {
 	OPTION_TYPE = 53,
 	OPTION_SERVER = 54,
 	OPTION_PARAMS = 55,
+	OPTION_RENEWAL = 58,
+	OPTION_REBINDING = 59,
 	OPTION_CLASS = 60,
+	OPTION_CLIENT_ID = 61,
 	OPTION_END = 255,
 };
 
@@ -98,14 +102,20 @@ static struct bytes find(struct dhcp *d, const struct bytes fields[FIELDS], uint
 
 static void take_options(struct dhcp *d, const struct bytes fields[FIELDS])
 {
-	take_ip(find(d, fields, OPTION_ROUTER), &d->router);
-	take_ip(find(d, fields, OPTION_RESOLVER), &d->resolver);
+	d->routers = find(d, fields, OPTION_ROUTER);
+	take_ip(d->routers, &d->router);
+	d->resolvers = find(d, fields, OPTION_RESOLVER);
+	take_ip(d->resolvers, &d->resolver);
+	take_ip(find(d, fields, OPTION_MASK), &d->mask);
 	take_ip(find(d, fields, OPTION_REQUESTED), &d->requested);
 	take_ip(find(d, fields, OPTION_SERVER), &d->server);
 	d->host_name = text(find(d, fields, OPTION_HOST_NAME));
 	d->vendor_class = text(find(d, fields, OPTION_CLASS));
 	d->params = find(d, fields, OPTION_PARAMS);
+	d->client_id = find(d, fields, OPTION_CLIENT_ID);
 	d->lease_s = number(find(d, fields, OPTION_LEASE), 4);
+	d->renewal_s = number(find(d, fields, OPTION_RENEWAL), 4);
+	d->rebinding_s = number(find(d, fields, OPTION_REBINDING), 4);
 	d->type = (uint8_t)number(find(d, fields, OPTION_TYPE), 1);
 }
 
@@ -126,7 +136,7 @@ enum parse dhcp_read(struct bytes payload, struct dhcp *ret_d)
 {
 	struct reader r = reader_new(payload.data, payload.len);
 	uint8_t op = read_u8(&r), type = read_u8(&r), len = read_u8(&r), overload = 0, ignored = 0;
-	struct bytes mac, client, yours, relay, fields[FIELDS];
+	struct bytes mac, client, yours, next, relay, fields[FIELDS];
 	uint32_t xid;
 
 	read_u8(&r); /* hops */
@@ -134,7 +144,7 @@ enum parse dhcp_read(struct bytes payload, struct dhcp *ret_d)
 	read_skip(&r, 4); /* seconds, flags */
 	client = read_bytes(&r, 4);
 	yours = read_bytes(&r, 4);
-	read_skip(&r, 4); /* next server */
+	next = read_bytes(&r, 4);
 	relay = read_bytes(&r, 4);
 	mac = read_bytes(&r, 16);
 	fields[SNAME] = read_bytes(&r, SNAME_LEN);
@@ -153,6 +163,7 @@ enum parse dhcp_read(struct bytes payload, struct dhcp *ret_d)
 	ret_d->xid = xid;
 	take_ip(client, &ret_d->client);
 	take_ip(yours, &ret_d->yours);
+	take_ip(next, &ret_d->next);
 	take_ip(relay, &ret_d->relay);
 	if (type == ETHERNET && len == 6)
 		memcpy(ret_d->mac, mac.data, 6);
