@@ -2,7 +2,7 @@
 # What `./dev check` runs: whole gateways in network namespaces, unit tests, captures, sealed files,
 # seeds of every fuzz target, layers and documents.
 # Every suite speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=6: those that
+# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=5: those that
 # mostly wait first and side by side; then those that count what is lost, one by one, while what only
 # computes takes what they leave of the machine
 set -uo pipefail
@@ -11,6 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 TIMEFORMAT='%R %U %S'
+cores=$(nproc)
 
 # count COMMAND...: is to be run, for LIMIT seconds at most; into the queue that `plan` fills.
 count() {
@@ -61,7 +62,18 @@ take() {
 # work_off QUEUE: one suite after another.
 work_off() {
 	local line
-	while take "$1"; do eval "judge $line"; done
+	while settle && take "$1"; do eval "judge $line"; done
+}
+
+# A slower machine takes fewer at a time: who is next waits, a minute at most, while more want to compute
+# than four a core, or the limits of those that are on would be the machine's.
+settle() {
+	local turns running
+	for ((turns = 0; turns < 120; turns++)); do
+		read -r _ _ _ running _ </proc/loadavg
+		[ "${running%/*}" -gt $((4 * cores)) ] || return 0
+		sleep 0.5
+	done
 }
 
 # lanes N QUEUE [FILL]: so many suites at a time; who finds none left takes of FILL until the last is done.
@@ -71,7 +83,7 @@ lanes() {
 		{
 			work_off "$2"
 			: >"$work/idle.$BASHPID"
-			while [ "${3:-}" ] && [ "$(compgen -G "$work/idle.*" | wc -l)" -lt "$1" ] && take "$3"; do eval "judge $line"; done
+			while [ "${3:-}" ] && [ "$(compgen -G "$work/idle.*" | wc -l)" -lt "$1" ] && settle && take "$3"; do eval "judge $line"; done
 		} &
 	done
 	wait
@@ -158,7 +170,7 @@ console() {
 }
 
 # Those that count what is lost want the machine for themselves; others mostly wait.
-counting='gateway|link|update'
+counting='gateway|link|update|capture'
 waiting='hung|rollout|routed|services|transfers'
 # Those that take longest begin first, or one of them is waited for alone at the end.
 longest='demo|archive|twin|relay'
@@ -193,7 +205,7 @@ else
 	# Beside one that computes there is one that waits.
 	paste -d '\n' "$work/busy" "$work/waiting" | grep . >"$work/slow"
 	plan losses losses
-	lanes "${LANES:-6}" slow fill
+	lanes "${LANES:-5}" slow fill
 	# What only computes gives way to what counts.
 	(renice -n 5 $BASHPID >/dev/null; work_off fill) &
 	work_off losses
