@@ -181,11 +181,11 @@ check "status counts them" sh -c \
 	"timeout 5 '$bw' status --json --socket '$dir/run/control' | jq -e '.vault.archived == 10 and .vault.archive_lost == 0'"
 # Names in web addresses, files, machines: and a message that is blocked, for evidence.
 names() {
-	at ct timeout 5 python3 - <<-'P'
+	at ct timeout 20 python3 - <<-'P'
 	import socket
-	def say(port, text, wait=True):
-	    c = socket.create_connection(("10.92.0.1", port), 3)
-	    c.settimeout(2)
+	def say(port, text):
+	    c = socket.create_connection(("10.92.0.1", port), 5)
+	    c.settimeout(5)
 	    if port == 21: c.recv(99)
 	    c.sendall(text)
 	    c.recv(999)
@@ -218,7 +218,7 @@ names_server() {
 printf '%s\n' MUSTERFRAU MUSTERMANN ERIKA^ 19640812 Mustermanns-iPhone 3680043.2.1.3.PAT >"$dir/words"
 readable() { test/e2e/readable.py "$dir/words" "$dir/state" "$dir/run" "$dir/log" >"$dir/readable"; }
 names_server
-until_ms 3000 at ct timeout 1 bash -c 'exec 3<>/dev/tcp/10.92.0.1/80' >/dev/null 2>&1
+until_ms 20000 at ct timeout 1 bash -c 'exec 3<>/dev/tcp/10.92.0.1/80' >/dev/null 2>&1
 names
 message "$dir/hl7/7" 7 0 'ADT^A01'
 mllp_send "$dir/hl7/7" 2>/dev/null
