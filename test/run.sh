@@ -9,14 +9,17 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# What Debian's packages brought comes first, its Python among them, which has the modules that peers need.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 TIMEFORMAT='%R %U %S'
 cores=$(nproc)
 
-# count COMMAND...: is to be run, for LIMIT seconds at most; into the queue that `plan` fills.
+# count COMMAND...: is to be run, for LIMIT seconds at most (a hang is to end, a slow machine not to fail);
+# into the queue that `plan` fills.
 count() {
 	local line
-	printf -v line '%q ' "${LIMIT:-300}" "$@"
+	printf -v line '%q ' "${LIMIT:-600}" "$@"
 	printf '%s\n' "$line" >>"$work/$queue"
 }
 
@@ -101,7 +104,7 @@ pcap() {
 	count test/pcap/inspect.sh build-asan/bedwarden
 	count test/pcap/recut.py build-asan/test/inspect-kit
 	count test/pcap/learn.sh build-asan/bedwarden
-	LIMIT=600 count test/pcap/real.sh build-asan/bedwarden
+	count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
 	count test/pcap/dicom_peers.py build-asan/bedwarden
 	count test/pcap/device_peers.py build-asan/bedwarden
@@ -113,11 +116,11 @@ age() {
 	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
 	count test/age/public.sh build-asan/bedwarden
 	count test/age/files.sh build-asan/bedwarden
-	LIMIT=600 count test/age/kill.py build/bedwarden
+	count test/age/kill.py build/bedwarden
 }
 
 agent() {
-	LIMIT=300 count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
+	count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
 	count test/agent/installers.py build/agent/bedwarden-agent build/test/agent-kit
 	count test/agent/push.py build/test/push-kit
 }
@@ -164,29 +167,32 @@ console() {
 	count test/console/custody.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
 	count test/console/report.py build/bedwarden
-	count test/console/guess.py build/test/console-kit
 	count test/console/hostile.py build-asan/test/console-kit cookies assertions vectors totp policy
 	count test/console/hostile.py build/test/console-kit loris
 }
 
-# Those that count what is lost want the machine for themselves; others mostly wait.
-counting='gateway|link|update|capture'
+# Those that count what is lost, or what is done at all at the worst of times, want the machine for
+# themselves; others mostly wait.
+counting='gateway|link|update|capture|devices'
 waiting='hung|rollout|routed|services|transfers'
 # Those that take longest begin first, or one of them is waited for alone at the end.
 longest='demo|archive|twin|relay'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || count "$t" build/bedwarden
 	done
 }
-losses() { gateways "$counting"; }
+losses() {
+	gateways "$counting"
+	count test/console/guess.py build/test/console-kit
+}
 waits() { gateways "$waiting"; }
 wards() {
 	local t
 	gateways "$longest"
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|tls|$counting|$waiting|$longest)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|tls|$counting|$waiting|$longest)\.sh$ ]] || count "$t" build/bedwarden
 	done
 }
 e2e() { wards; waits; losses; }

@@ -382,13 +382,16 @@ static int digit(char c)
 }
 
 /* At least 8 digits, or it is no address. */
-static bool begins_with(const uint8_t address[CRYPTO_HASH], const char *what)
+static bool may_begin_address(const char *what)
 {
 	size_t len = strlen(what);
 
-	if (len < 8 || len > 2 * CRYPTO_HASH)
-		return false;
-	for (size_t i = 0; i < len; i++)
+	return len >= 8 && len <= 2 * CRYPTO_HASH && strspn(what, "0123456789abcdef") == len;
+}
+
+static bool begins_with(const uint8_t address[CRYPTO_HASH], const char *what)
+{
+	for (size_t i = 0; what[i]; i++)
 		if (digit(what[i]) != (i % 2 ? address[i / 2] & 15 : address[i / 2] >> 4))
 			return false;
 	return true;
@@ -399,6 +402,8 @@ static int find_address(struct vault *v, const char *what, struct catalog_name *
 	struct catalog_object o = {.id = 0};
 	int err;
 
+	if (!may_begin_address(what))
+		return -ENOENT;
 	while ((err = catalog_object_next(v->catalog, o.id, 0, &o)) == 0)
 		if (begins_with(o.head.address, what))
 			return catalog_name_of(v->catalog, o.id, 0, ret_name);

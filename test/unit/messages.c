@@ -762,7 +762,6 @@ static void what_nobody_can_say_is_an_error(void **state)
 		{"rfb", "client_protocol_version.minor=8", "as 008"},
 		{"ssh", "client.proto_version=2", "as 2.0"},
 		{"smb", "dialect=3.1.1", "3.11"},
-		{"smb", "filename=results/*", "backslashes"},
 		{"sip", "uri=10.9.0.5", "sip:"},
 		{"bacnet", "network_message=who-is-router", "Who-Is-Router-To-Network"},
 		/* What was probably meant is offered. */

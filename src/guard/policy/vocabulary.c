@@ -376,8 +376,6 @@ static const struct {
 	{"smb", "share", is_share,
 	 "a share behind its server, as \\\\files\\results or *\\results"},
 	{"smb", "dialect", is_dialect, "2.02, 2.10, 2.??, 3.00, 3.02, 3.11"},
-	{"smb", "filename", is_smb_file, "backslashes between folders"},
-	{"smb", "new_name", is_smb_file, "backslashes between folders"},
 	{"smb", "named_pipe", is_smb_file, "backslashes, if any"},
 	{"smb", "command", is_smb_command, "its full name, as SMB2_COMMAND_READ"},
 	{"tls", "fingerprint", is_fingerprint, "SHA-1 in small letters, as 0f:61:..."},
