@@ -496,7 +496,7 @@ def test_slow(k):
     for n in range(12):
         last = 200000 + n * 500 + 499
         k.events(*[dict(event(last - 499 + i), pad=big) for i in range(500)])
-        got = wait_until(lambda: good.events and good.events[-1][2].get("n") == last, 20)
+        got = wait_until(lambda: good.events and good.events[-1][2].get("n") == last, 60)
     ok(got, "a view beside a slow one gets the last event",
        good.events and good.events[-1][2].get("n"))
     good.s.close()

@@ -324,8 +324,8 @@ done
 # What was recorded, opened again.
 if command -v tshark >/dev/null; then
 	if [ "${have_ssh:-}" ]; then
-		ms=$(until_ms 25000 has_recorded 22 'tcp.len > 0')
-		within "$ms" 25000 && ok "SSH: the record is in the vault" || not "SSH: the record is in the vault"
+		ms=$(until_ms 60000 has_recorded 22 'tcp.len > 0')
+		within "$ms" 60000 && ok "SSH: the record is in the vault" || not "SSH: the record is in the vault"
 		[ "$(recorded 22 'ssh.protocol')" -ge 2 ] && ok "SSH: both ends' first words are in it" || not "SSH: both ends' first words are in it"
 		check "SSH: and from the first packet" has_recorded 22 "tcp.flags.syn == 1 && tcp.flags.ack == 0 && ip.src == $ws"
 		n=$(recorded 22 "tcp.len > 0 && ip.src == $pump")
@@ -333,7 +333,7 @@ if command -v tshark >/dev/null; then
 		check "SSH: nothing of it rests unsealed" sh -c "! grep -raqF SSH-2.0-OpenSSH '$dir/state' '$dir/run'"
 	fi
 	if [ "${have_rdp:-}" ]; then
-		check "RDP: the record is in the vault" test "$(until_ms 25000 has_recorded 3389 rdp.negReq.requestedProtocols || echo -1)" != -1
+		check "RDP: the record is in the vault" test "$(until_ms 60000 has_recorded 3389 rdp.negReq.requestedProtocols || echo -1)" != -1
 		has_recorded 3389 'tcp.payload[0:2] == 16:03' && ok "RDP: and TLS behind its opening" || not "RDP: and TLS behind its opening"
 	fi
 	[ "$(kept_unasked 80)" = 0 ] && ok "of a service without 'record' nothing is kept unasked" || not "of a service without 'record' nothing is kept unasked"

@@ -40,8 +40,26 @@ static void a_flat_line_over_a_pulse_is_found_in_time(void **state)
 	}
 }
 
-/* 133 beats a minute until `last_ms`, each pulse a quarter of a second after its beat, until `end_ms`. */
-static struct flatline quick_heart(unsigned last_ms, unsigned end_ms)
+/* 133 beats a minute, uneven by `sway` times up to 32 ms; each has its pulse so long after it. */
+struct heart {
+	unsigned sway, late_ms;
+	bool stands_still; /* after `last_ms`; else its ECG alone ends there */
+};
+
+/* How long ago the last beat was, of those before `until_ms`; more than any pulse lasts: there was none. */
+static unsigned since_beat(const struct heart *h, unsigned ms, unsigned until_ms)
+{
+	static const unsigned sway[] = {16, 32, 8, 0, 24, 12, 28};
+	unsigned last = UINT32_MAX / 2;
+
+	for (unsigned n = 0, at = 0; at <= ms && at < until_ms; n++) {
+		last = ms - at;
+		at += 434 + h->sway * sway[n % 7];
+	}
+	return last;
+}
+
+static struct flatline quick_heart(const struct heart *h, unsigned last_ms, unsigned end_ms)
 {
 	static const struct flatline none;
 	struct pulse ecg, pulse;
@@ -49,10 +67,11 @@ static struct flatline quick_heart(unsigned last_ms, unsigned end_ms)
 	pulse_init(&ecg, true);
 	pulse_init(&pulse, false);
 	for (unsigned ms = 0; ms < end_ms; ms += 8) {
-		unsigned beat = ms % 450, late = (ms + 320) % 450;
+		unsigned beat = since_beat(h, ms, last_ms), late = UINT32_MAX;
 
-		pulse_sample(&ecg, ms < last_ms + 40 && beat < 40 ? 400 : 0, 8000000,
-			     ms * 1000000ull);
+		if (ms > h->late_ms)
+			late = since_beat(h, ms - h->late_ms, h->stands_still ? last_ms : end_ms);
+		pulse_sample(&ecg, beat < 40 ? 400 : 0, 8000000, ms * 1000000ull);
 		pulse_sample(&pulse, late < 240 ? 900 - 7.5 * fabs(late - 120.0) : 0, 8000000,
 			     ms * 1000000ull);
 	}
@@ -62,11 +81,59 @@ static struct flatline quick_heart(unsigned last_ms, unsigned end_ms)
 /* A beat's end is when it moved last, not when it leaves the span that is compared. */
 static void pulses_are_explained_by_when_a_beat_was(void **state)
 {
-	struct flatline f = quick_heart(45000, 46500);
+	const struct heart h = {.sway = 1, .late_ms = 130};
+	struct flatline f = quick_heart(&h, 45140, 46640);
 
 	assert_true(f.confidence > VITALS_DOUBT);
 	assert_int_equal(f.pulses, 2);
-	assert_true(quick_heart(45000, 46000).confidence == 0);
+	assert_true(quick_heart(&h, 45140, 46140).confidence == 0);
+}
+
+/*
+ * A monitor may show a pleth seconds late, which then goes on over an arrest. That it does not is known from a
+ * heart that beats unevenly; of one like a clock after three seconds.
+ */
+static void a_pulse_that_is_shown_late_is_doubted(void **state)
+{
+	struct heart h = {.stands_still = true};
+	struct flatline f;
+	unsigned told = 0;
+
+	for (h.sway = 0; h.sway < 2; h.sway++)
+		for (h.late_ms = 580; h.late_ms <= 2630; h.late_ms += 50)
+			for (unsigned end = 46200; end < 51000; end += 256) {
+				f = quick_heart(&h, 45000, end);
+				assert_true(f.confidence <= VITALS_DOUBT);
+				told += f.confidence > 0;
+			}
+	assert_true(told > 50);
+
+	h = (struct heart){.late_ms = 130};
+	f = quick_heart(&h, 45000, 47600);
+	assert_string_equal(f.doubt, "a pulse that is shown late");
+	f = quick_heart(&h, 45000, 49000);
+	assert_true(f.confidence > VITALS_DOUBT && !f.doubt);
+}
+
+/* Further than any beat, or sooner: an electrode lets go. A line that hums was not flattened by hand either. */
+static void an_electrode_that_lets_go_is_doubted(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 30; i++) {
+		open_ward(&w, 50 + 8 * (i % 10), 1300 + i);
+		play(&w, 60 + i * 0.37);
+		w.flat = true;
+		w.rest = i < 20 ? (i % 2 ? 1 : -1) * (2 + i % 6 / 4.0) : 0;
+		w.hum = i < 20 ? 0 : 0.04 + i % 10 / 500.0;
+		play(&w, 30);
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		if (w.sure[REASON_VITALS_FLATLINE_PERFUSING])
+			fail_msg("run %u", i);
+		assert_string_equal(text(&w.last[REASON_VITALS_FLATLINE_PERFUSING], "may_be"),
+				    "an electrode that lets go");
+		close_ward(&w);
+	}
 }
 
 /* What a wave passes all the time, as 0 to 1 mV of it, is no end of a converter's range. */
@@ -596,6 +663,8 @@ int main(void)
 		cmocka_unit_test(a_calm_hour_says_nothing),
 		cmocka_unit_test(a_flat_line_over_a_pulse_is_found_in_time),
 		cmocka_unit_test(pulses_are_explained_by_when_a_beat_was),
+		cmocka_unit_test(a_pulse_that_is_shown_late_is_doubted),
+		cmocka_unit_test(an_electrode_that_lets_go_is_doubted),
 		cmocka_unit_test(a_scale_is_no_rail),
 		cmocka_unit_test(waves_of_one_moment_in_several_messages),
 		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),

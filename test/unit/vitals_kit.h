@@ -41,8 +41,10 @@ struct ward {
 	bool fibrillation; /* in place of the heart's own ECG */
 	bool handled;	   /* somebody is at the electrodes */
 	double gain;	   /* of the ECG since; 0: as it was */
-	double pace;	   /* of hands on the chest, a minute; no other pulse then */
-	double pressed;	   /* how many times they did */
+	double rest,
+		hum; /* where a flat line lies, and how far it goes to each side at 50 Hz, in mV */
+	double pace; /* of hands on the chest, a minute; no other pulse then */
+	double pressed; /* how many times they did */
 	uint64_t seed;
 	int32_t ecg[ECG_N], lead2[ECG_N], pleth[PLETH_N];
 };
@@ -103,7 +105,7 @@ static inline void press(struct ward *w, double *pleth, double *mv)
 static inline void next_samples(struct ward *w)
 {
 	for (unsigned i = 0; i < ECG_N; i++) {
-		double pleth, mv = ecgsyn_next(w->heart, NULL, &pleth);
+		double pleth, mv = ecgsyn_next(w->heart, NULL, &pleth), line;
 
 		if (w->arrest)
 			mv = pleth = 0;
@@ -117,10 +119,11 @@ static inline void next_samples(struct ward *w)
 			press(w, &pleth, &mv);
 		w->ecg[i] = (int32_t)(8192 + 400 * mv + noise(w));
 		w->lead2[i] = (int32_t)(8192 + 250 * mv + noise(w));
+		line = w->rest + w->hum * sin(2 * M_PI * 50 * (w->block * 0.256 + i / 250.0));
 		if (w->flat || w->flat_one)
-			w->ecg[i] = 8192;
+			w->ecg[i] = (int32_t)(8192 + 400 * line);
 		if (w->flat)
-			w->lead2[i] = 8192;
+			w->lead2[i] = (int32_t)(8192 + 250 * line);
 		if (w->rail)
 			w->ecg[i] = w->lead2[i] = 16383;
 		if (i % 2 == 0)

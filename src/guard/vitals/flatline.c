@@ -44,6 +44,8 @@
 #define STOPPED	    (4000 * MS) /* without a pulse: no heart's until more than a row says so */
 #define HANDS	    (1100 * MS) /* are not on the chest sooner after a pulse, */
 #define PRESS	    (400 * MS)	/* nor do they press faster */
+#define JUMPED	    1.3	  /* of the usual height is what no beat ends with: an electrode lets go, */
+#define OF_PACE	    0.75  /* nor comes so soon after the one before; */
 #define WHOLE	    0.8	  /* of the usual height are beats of electrodes that nobody touched, */
 #define LAST	    4	  /* ones, each no less and no more than a beat; */
 #define LASTING	    2.0	  /* intervals, at most, from the last of them to the flat line, */
@@ -54,8 +56,14 @@
 #define ALIKE_MOST  0.032 /* beyond it nothing is alike, */
 #define UNLIKE	    0.06  /* and where most before were, shapes say nothing */
 #define PATIENCE    (2200 * MS) /* one more is waited for until then */
-#define HEARD	    (250 * MS)	/* until a pulse is known to have been one */
-#define STILL_NS    (700 * MS)	/* the other has to be heard as late as this before now */
+#define SHOWN_LATE \
+	(3000 * MS)    /* a pulse may be, after its beat, where it is not known to be sooner: */
+#define TIMED	    24 /* so many say so, */
+#define TIMED_LEAST 12
+#define BESIDE	    10	       /* beats, each with the pulses of up to so many later ones, */
+#define CLEARLY	    0.7	       /* nearer in time than with the pulses of other beats */
+#define HEARD	    (250 * MS) /* until a pulse is known to have been one */
+#define STILL_NS    (700 * MS) /* the other has to be heard as late as this before now */
 
 /* How far the times between pulses may lie apart that one heart makes. */
 struct bounds {
@@ -252,6 +260,20 @@ static bool is_the_hearts(const struct pulse *other, unsigned end, double usual,
 	return true;
 }
 
+/* Was the last beat one? An electrode that lets go moves the line once more, further or sooner than a heart. */
+static bool ended_with_a_beat(const struct pulse *ecg, double interval)
+{
+	const struct pulse_beat *b = pulse_back(ecg, 0);
+
+	return b->height <= ecg->reference * JUMPED && (double)gap_at(ecg, 0) >= interval * OF_PACE;
+}
+
+/* Has the line neither a hum nor beats that are too low to be seen as such? */
+static bool is_still(const struct pulse *ecg, double interval)
+{
+	return (double)(ecg->now_ns - ecg->stirred_ns) >= FLAT_BEATS * interval;
+}
+
 /* Did beats as high as ever go on until the line was flat? */
 static bool was_whole(const struct pulse *ecg, double interval)
 {
@@ -290,6 +312,57 @@ static bool keeps_shape(const struct pulse *other, const struct pulses *n)
 	       least <= fmin(fmax(usual * ALIKE, ALIKE_LEAST), ALIKE_MOST);
 }
 
+/*
+ * How much the time varies from a beat to its pulse, in ns, if that is the `behind`th before the last one ahead
+ * of the pulse; below 0: too few to say. The median of that time in *ret_delay.
+ */
+static double spread_of(const struct pulse *ecg, const struct pulse *other, unsigned end,
+			unsigned behind, double *ret_delay)
+{
+	double delay[TIMED], sum = 0, full = ecg->reference * FULL;
+	const struct pulse_beat *p, *b;
+	unsigned count = 0, k = 0;
+
+	for (unsigned i = end; i < end + TIMED && (p = pulse_back(other, i)); i++) {
+		unsigned left = behind, at;
+
+		while ((b = pulse_back(ecg, k)) && (b->time_ns > p->time_ns || b->height < full))
+			k++;
+		for (at = k; b && left; left -= b && b->height >= full)
+			b = pulse_back(ecg, ++at);
+		if (!b)
+			break;
+		delay[count++] = (double)(p->time_ns - b->time_ns);
+	}
+	if (count < TIMED_LEAST)
+		return -1;
+	pulse_sort(delay, count);
+	*ret_delay = delay[count / 2];
+	for (unsigned i = 0; i < count; i++)
+		sum += fabs(delay[i] - *ret_delay);
+	return sum / count;
+}
+
+/*
+ * Does each pulse come with the beat just before it? A heart's intervals vary, and a pulse keeps its distance to
+ * the beat that made it: so a pleth is known that a monitor shows seconds late, which goes on after an arrest.
+ */
+static bool is_prompt(const struct pulse *ecg, const struct pulse *other, unsigned end)
+{
+	double sooner = INFINITY, later = INFINITY, delay, spread;
+
+	for (unsigned behind = 0; behind <= BESIDE; behind++) {
+		spread = spread_of(ecg, other, end, behind, &delay);
+		if (spread < 0)
+			break;
+		if (delay <= EXPLAINED)
+			sooner = fmin(sooner, spread);
+		else
+			later = fmin(later, spread);
+	}
+	return sooner < later * CLEARLY;
+}
+
 static const char *const a_pump = "a balloon pump";
 
 /* What else it may be that is nobody's forgery; NULL: nothing that bodies or hands do. */
@@ -300,11 +373,15 @@ static const char *doubt_of(const struct pulse *ecg, const struct pulse *other,
 
 	if (!was_whole(ecg, usual))
 		return "electrodes put on anew";
+	if (!ended_with_a_beat(ecg, usual) || (!other->ecg && !is_still(ecg, usual)))
+		return "an electrode that lets go";
 	if (n->unexplained < 2 || paused || (double)ecg->active_ns > row_ns + LATELY * usual ||
 	    !is_the_hearts(other, end, usual, &certain))
 		return "chest compressions";
 	if (!other->ecg && !keeps_shape(other, n))
 		return a_pump;
+	if (!other->ecg && n->last_ns < ecg->active_ns + SHOWN_LATE && !is_prompt(ecg, other, end))
+		return "a pulse that is shown late";
 	return NULL;
 }
 

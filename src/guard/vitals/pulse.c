@@ -13,6 +13,7 @@
 #define RISE_SPAN     (280 * MS)
 #define THRESHOLD     0.45 /* of the level, for a beat */
 #define FLAT	      0.12 /* of the reference: P waves and noise are below, T and QRS above */
+#define STILL	      0.04 /* nor by more than this: there is nothing in it at all */
 #define ANEW	      0.25 /* of the reference: what is lower does not become the new level */
 #define LEVEL_BEATS   12
 #define KNOWN_BEATS   16
@@ -286,6 +287,8 @@ static void step(struct pulse *p, double value)
 	if (!p->active_ns)
 		p->active_ns = p->heard_ns = p->now_ns;
 	height = height_now(p);
+	if (height >= p->reference * STILL)
+		p->stirred_ns = p->now_ns;
 	if (height >= p->reference * FLAT) {
 		p->active_ns = p->now_ns;
 		p->flat_max = 0;

@@ -53,6 +53,8 @@ struct pulse {
 	uint64_t beats;
 	uint64_t active_ns; /* when the wave last moved as a beat's parts do */
 	double flat_max;    /* the most it has moved since */
+	uint64_t
+		stirred_ns; /* when it last moved by as much as a hum, or a heart that hardly shows */
 };
 
 void pulse_init(struct pulse *p, bool ecg);
