@@ -193,11 +193,12 @@ static void topics_command(void **state)
 {
 	static const char *const yes[] = {
 		"pump/3/set", "cmnd/x/POWER",	  "a/Command",
-		"CMD",	      "spBv1.0/g/NCMD/n", "$iothub/methods/POST/reboot/?$rid=1"};
+		"CMD",	      "spBv1.0/g/NCMD/n", "$iothub/methods/POST/reboot/?$rid=1",
+		"$aws/things/pump-3/shadow/update/delta"};
 	static const char *const no[] = {"pump/3/settings", "offset", "", "/",
-					 "commander/x",	    "method"};
+					 "commander/x",	    "method", "icu/delta"};
 
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 7; i++) {
 		struct bytes y = unit_exact(yes[i], strlen(yes[i]));
 		struct bytes n = unit_exact(no[i], strlen(no[i]));
 

@@ -1,5 +1,6 @@
 #include "guard/proto/mqtt.h"
 
+#include "guard/proto/head.h"
 #include "guard/proto/logins.h"
 
 #include <strings.h>
@@ -44,6 +45,7 @@ bool mqtt_topic_commands(struct bytes topic)
 	static const char *const levels[] = {"set",	"cmnd",	   "command", "commands",
 					     "cmd",	"ncmd",	   "dcmd",    "rpc",
 					     "control", "methods", "desired", "devicebound"};
+	struct bytes before = {NULL, 0};
 	size_t at = 0;
 
 	while (at < topic.len) {
@@ -55,6 +57,10 @@ bool mqtt_topic_commands(struct bytes topic)
 			if (strlen(levels[i]) == len &&
 			    !strncasecmp((const char *)level, levels[i], len))
 				return true;
+		/* What a thing of AWS is to become: $aws/things/NAME/shadow/update/delta. */
+		if (head_is((struct bytes){level, len}, "delta") && head_is(before, "update"))
+			return true;
+		before = (struct bytes){level, len};
 		at += len + 1;
 	}
 	return false;
