@@ -191,11 +191,14 @@ static void as_many_aliases_as_brokers_allow(void **state)
 
 static void topics_command(void **state)
 {
-	static const char *const yes[] = {
-		"pump/3/set", "cmnd/x/POWER",	  "a/Command",
-		"CMD",	      "spBv1.0/g/NCMD/n", "$iothub/methods/POST/reboot/?$rid=1",
-		"$aws/things/pump-3/shadow/update/delta"};
-	static const char *const no[] = {"pump/3/settings", "offset", "", "/",
+	static const char *const yes[] = {"pump/3/set",
+					  "cmnd/x/POWER",
+					  "a/Command",
+					  "CMD",
+					  "spBv1.0/g/NCMD/n",
+					  "$iothub/methods/POST/reboot/?$rid=1",
+					  "$aws/things/pump-3/shadow/update/delta"};
+	static const char *const no[] = {"pump/3/settings", "offset", "",	  "/",
 					 "commander/x",	    "method", "icu/delta"};
 
 	for (unsigned i = 0; i < 7; i++) {
