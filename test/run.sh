@@ -2,7 +2,7 @@
 # What `./dev check` runs: whole gateways in network namespaces, unit tests, captures, sealed files,
 # seeds of every fuzz target, layers and documents.
 # Every suite speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=4: those that
+# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=3: those that
 # mostly wait first and side by side; then those that count what is lost, one by one, while what only
 # computes takes what they leave of the machine
 set -uo pipefail
@@ -211,7 +211,7 @@ else
 	# Beside one that computes there is one that waits.
 	paste -d '\n' "$work/busy" "$work/waiting" | grep . >"$work/slow"
 	plan losses losses
-	lanes "${LANES:-4}" slow fill
+	lanes "${LANES:-3}" slow fill
 	# What only computes gives way to what counts.
 	(renice -n 5 $BASHPID >/dev/null; work_off fill) &
 	work_off losses

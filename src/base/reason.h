@@ -462,6 +462,8 @@
 	  "A machine claims names for itself as attackers do, to have logins sent to them.")       \
 	X(DHCP_SECOND_SERVER, "dhcp.second_server",                                                \
 	  "A second machine hands out addresses here, and would send traffic another way.")        \
+	X(ROUTER_SECOND, "router.second",                                                          \
+	  "A second machine says that it is the way out of this network, or who resolves names.")  \
 	X(DNS_FORGED, "dns.forged",                                                                \
 	  "Answers to a question about a machine's address came that do not belong to it, as "     \
 	  "somebody sends who guesses.")

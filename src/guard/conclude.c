@@ -290,6 +290,16 @@ static __attribute__((cold)) void watch_offer(struct engine *e, struct work *w,
 	behaves(e, w, impostor_offered(e->impostor, &w->p, d, w->segment, e->now_ns));
 }
 
+static __attribute__((cold)) void watch_lead(struct engine *e, struct work *w)
+{
+	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
+
+	if (w->v.reason != REASON_NONE ||
+	    (w->p.has_ports && port && !(port->flags & GATE_PORT_DHCP_ANY)))
+		return;
+	behaves(e, w, impostor_led(e->impostor, &w->p, w->segment, e->now_ns));
+}
+
 static __attribute__((cold)) void watch_claim(struct engine *e, struct work *w)
 {
 	behaves(e, w, impostor_claimed(e->impostor, &w->p, w->segment, e->now_ns));
@@ -474,6 +484,8 @@ void engine_conclude(struct engine *e, struct work *w)
 	}
 	if (__builtin_expect(f && impostor_may_claim(&w->p), 0))
 		watch_claim(e, w);
+	if (__builtin_expect(f && impostor_may_lead(&w->p), 0))
+		watch_lead(e, w);
 	if (e->inventory)
 		see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
 	expose(e, w, f, f ? w->hint.sender != f->starter : 0);

@@ -23,12 +23,14 @@ struct machine {
 	uint32_t names[IMPOSTOR_NAMES];
 };
 
+/* Compared as bytes, too. */
 struct domain_key {
 	struct gate_ip relay;
 	uint32_t segment;
-	uint16_t vlan, spare;
+	uint16_t vlan, reason; /* that a second one is told with */
 };
 
+/* Who leads traffic, and where to; a router of IPv6 leads what is of its network. */
 struct server {
 	struct gate_ip ip, router, resolver;
 	uint64_t last_ns;
@@ -114,16 +116,17 @@ struct behaviour_finding impostor_claimed(struct impostor *i, const struct packe
 	return (struct behaviour_finding){REASON_NAMES_POISONED, m->count};
 }
 
-static struct domain *domain_of(struct impostor *i, const struct packet *p, const struct dhcp *d,
-				uint32_t segment)
+static struct domain *domain_of(struct impostor *i, const struct packet *p,
+				const struct gate_ip *relay, uint32_t segment, enum reason reason)
 {
 	struct domain_key k;
 	struct domain *l;
 
 	memset(&k, 0, sizeof(k));
-	k.relay = d->relay;
+	k.relay = *relay;
 	k.segment = segment;
 	k.vlan = p->vlan_count ? p->vlan[0] : 0;
+	k.reason = (uint16_t)reason;
 	l = &i->domains[hash_bytes(&i->key, &k, sizeof(k)) % DOMAINS];
 	if (memcmp(&l->key, &k, sizeof(k)))
 		*l = (struct domain){.key = k};
@@ -135,30 +138,72 @@ static bool same(const struct gate_ip *a, const struct gate_ip *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* Two that stand in for each other say the same; one that only names files to boot from (PXE) offers
- * no address. */
+/* Is it a second one, that leads another way? Two that stand in for each other say the same. */
+static struct behaviour_finding compare(struct domain *l, const struct server *s)
+{
+	static const struct behaviour_finding nothing = {REASON_NONE, 0};
+	uint64_t now_ns = s->last_ns;
+
+	if (is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS) || !l->first.last_ns ||
+	    same(&l->first.ip, &s->ip)) {
+		l->first = *s;
+		return nothing;
+	}
+	if (same(&l->first.router, &s->router) && same(&l->first.resolver, &s->resolver))
+		return nothing;
+	if (same(&l->other, &s->ip) && !is_past(l->told_ns, now_ns, IMPOSTOR_WINDOW_NS))
+		return nothing;
+	l->other = s->ip;
+	l->told_ns = now_ns;
+	return (struct behaviour_finding){l->key.reason, 2};
+}
+
+/* One that only names files to boot from (PXE) offers no address. */
 struct behaviour_finding impostor_offered(struct impostor *i, const struct packet *p,
 					  const struct dhcp *d, uint32_t segment, uint64_t now_ns)
 {
 	static const uint8_t none[4];
-	struct behaviour_finding found = {REASON_NONE, 0};
 	struct server s = {d->server, d->router, d->resolver, now_ns};
-	struct domain *l;
 
 	if (!d->reply || (d->type != DHCP_OFFER && d->type != DHCP_ACK) ||
 	    !memcmp(d->yours.b + 12, none, sizeof(none)))
-		return found;
-	l = domain_of(i, p, d, segment);
-	if (is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS) || !l->first.last_ns ||
-	    same(&l->first.ip, &s.ip)) {
-		l->first = s;
-		return found;
+		return (struct behaviour_finding){REASON_NONE, 0};
+	return compare(domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER), &s);
+}
+
+/*
+ * RFC 4861 §6.1.2: from the link itself, or it is no advertisement. One that is neither the way out nor
+ * names who resolves leads nobody; nor does a server of DHCPv6, but by whom it makes resolve names.
+ */
+static enum reason read_lead(const struct packet *p, struct server *ret_s)
+{
+	struct router r;
+	struct dhcp6 d;
+
+	if (p->proto == PROTO_UDP) {
+		if (p->dst_port != DHCP6_CLIENT_PORT || dhcp6_read(p->payload, &d) != PARSE_OK ||
+		    (d.type != DHCP6_ADVERTISE && d.type != DHCP6_REPLY) || !d.has_resolver)
+			return REASON_NONE;
+		ret_s->resolver = d.resolver;
+		return REASON_DHCP_SECOND_SERVER;
 	}
-	if (same(&l->first.router, &s.router) && same(&l->first.resolver, &s.resolver))
-		return found;
-	if (same(&l->other, &s.ip) && !is_past(l->told_ns, now_ns, IMPOSTOR_WINDOW_NS))
-		return found;
-	l->other = s.ip;
-	l->told_ns = now_ns;
-	return (struct behaviour_finding){REASON_DHCP_SECOND_SERVER, 2};
+	if (p->ttl != 255 || router_read(p->l4, &r) != PARSE_OK ||
+	    !(r.lifetime_s || r.has_resolver))
+		return REASON_NONE;
+	ret_s->router = r.network;
+	ret_s->resolver = r.resolver;
+	return REASON_ROUTER_SECOND;
+}
+
+struct behaviour_finding impostor_led(struct impostor *i, const struct packet *p, uint32_t segment,
+				      uint64_t now_ns)
+{
+	/* Not a relay of DHCP for IPv4, which has an address. */
+	static const struct gate_ip link = {.b = {0xfe, 0x80}};
+	struct server s = {.ip = p->src_ip, .last_ns = now_ns};
+	enum reason reason = read_lead(p, &s);
+
+	if (reason == REASON_NONE)
+		return (struct behaviour_finding){REASON_NONE, 0};
+	return compare(domain_of(i, p, &link, segment, reason), &s);
 }

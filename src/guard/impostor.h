@@ -2,14 +2,16 @@
 #define BEDWARDEN_GUARD_IMPOSTOR_H
 /*
  * Who answers in others' place, where no policy says whose place it is: a machine
- * that claims one name after the other for its own address, or WPAD, and a second DHCP
- * server whose answers would send traffic another way than the first one's.
+ * that claims one name after the other for its own address, or WPAD, and a second server of DHCP,
+ * of either kind, or router of IPv6 that would send traffic another way than the first one.
  *
  * Attribution only. Bounded: tables of fixed size in which who comes later takes
  * the place. Time is an argument.
  */
 #include "guard/behaviour.h"
 #include "guard/proto/dhcp.h"
+#include "guard/proto/dhcp6.h"
+#include "guard/proto/router.h"
 
 /* A machine of Windows may have its own, its domain's and its user's; one that is asked for many and
  * has them all is none. */
@@ -33,6 +35,17 @@ static inline bool impostor_may_claim(const struct packet *p)
 /* count: names, once they are IMPOSTOR_NAMES or one of them is WPAD. */
 struct behaviour_finding impostor_claimed(struct impostor *i, const struct packet *p,
 					  uint32_t segment, uint64_t now_ns);
+/* Is the packet one that may say which way traffic of IPv6 goes? */
+static inline bool impostor_may_lead(const struct packet *p)
+{
+	return p->ip_version == 6 && !p->fragment &&
+	       (p->has_ports ? p->proto == PROTO_UDP && p->src_port == DHCP6_SERVER_PORT
+			     : p->proto == PROTO_ICMPV6 && p->icmp_type == ROUTER_ADVERTISEMENT);
+}
+
+/* What a DHCPv6 server gives, or a router advertises, that no policy objects to; count: of them. */
+struct behaviour_finding impostor_led(struct impostor *i, const struct packet *p, uint32_t segment,
+				      uint64_t now_ns);
 /* An offer or an acknowledgement of an address that no policy objects to; count: servers. */
 struct behaviour_finding impostor_offered(struct impostor *i, const struct packet *p,
 					  const struct dhcp *d, uint32_t segment, uint64_t now_ns);

@@ -76,6 +76,8 @@ def enrol():
 
 def live():
     r = ask("live", {"device": "pump-1"}, get=True, stream=True)
+    with open(folder + "/looking", "w", encoding="utf-8"):
+        pass
     late = []
     end = time.time() + 15
     while time.time() < end and len(late) < 6:

@@ -822,6 +822,25 @@ make_second_dhcp() {
 	for i in 1 2; do try on dev udhcpc -q -n -t 3 -T 1 -i eth -s /bin/true; sleep 3; done
 }
 
+# lead6 NODE NETWORK::: advertises itself as IPv6's way out and gives addresses, of names, too, by DHCPv6.
+lead6() {
+	on "$1" ip addr add "$2"1/64 dev eth nodad
+	later "$1" dnsmasq -k -i eth --bind-interfaces --port=0 -u root -C /dev/null --dhcp-leasefile="$work/leases-$1" -x "$work/pid-$1" --enable-ra \
+		--dhcp-range="$2"100,"$2"200,64,1h --dhcp-option="option6:dns-server,[${2}53]"
+}
+
+# Two of these, each of which would have traffic go its own way.
+make_second_router() {
+	for n in dev evil srv; do on $n sysctl -qw net.ipv6.conf.eth.disable_ipv6=0; done
+	sleep 2
+	lead6 dev fd00:9::
+	for i in 1 2; do
+		try on srv timeout 10 dhclient -6 -1 -sf /bin/true -lf "$work/leases6.$i" -pf "$work/pid6" eth
+		[ $i = 2 ] || { lead6 evil fd00:66::; kill "$(cat "$work/pid-dev")"; sleep 1; }
+	done
+	for n in dev evil srv; do on $n sysctl -qw net.ipv6.conf.eth.disable_ipv6=1; done
+}
+
 # A server of Windows' names that answers for its own, and a machine that answers for everybody's.
 make_names_poisoned() {
 	mkdir -p "$work/samba"
@@ -849,7 +868,7 @@ cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dico
 	dicom-hostile hl7 hl7-forbidden hl7-http hl7-inside mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database starttls print smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
-cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
+cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths second-router"
 build
 # shellcheck disable=SC2086 # words
 [ $# != 0 ] || set -- $cases

@@ -167,6 +167,81 @@ static void a_second_server_with_other_ways_is_told(void **state)
 	impostor_free(i);
 }
 
+#define FD00_9	 "\xfd\0\0\x09\0\0\0\0\0\0\0\0\0\0\0"
+#define NETWORK	 "\x03\x04\x40\xc0\0\0\x0e\x10\0\0\x0e\x10\0\0\0\0" FD00_9 "\0"
+#define RESOLVER "\x19\x03\0\0\0\0\x07\x08" FD00_9
+
+/* A text of bytes, and how many. */
+#define OF(text) text, sizeof(text) - 1
+
+/* From fe80::`from`, at 0 by ICMP, else by UDP from this port. */
+static enum reason lead(struct impostor *i, uint8_t from, uint16_t port, const char *text,
+			size_t len, uint64_t now_ns)
+{
+	struct packet p;
+	enum reason found;
+
+	memset(&p, 0, sizeof(p));
+	p.ip_version = 6;
+	p.proto = port ? PROTO_UDP : PROTO_ICMPV6;
+	p.has_ports = port != 0;
+	p.src_port = port;
+	p.dst_port = port ? 546 : 0;
+	p.icmp_type = (uint8_t)text[0];
+	p.ttl = 255;
+	p.src_ip.b[0] = 0xfe;
+	p.src_ip.b[1] = 0x80;
+	p.src_ip.b[15] = from;
+	p.l4 = p.payload = unit_exact(text, len);
+	found = impostor_may_lead(&p) ? impostor_led(i, &p, 0, now_ns).reason : REASON_NONE;
+	free((void *)p.payload.data);
+	return found;
+}
+
+/* RFC 4861 §4.2 */
+static void a_second_router_is_told(void **state)
+{
+	static const char first[] =
+		"\x86\0\0\0\x40\0\x07\x08\0\0\0\0\0\0\0\0" NETWORK RESOLVER "\x53";
+	static const char mine[] =
+		"\x86\0\0\0\x40\0\x07\x08\0\0\0\0\0\0\0\0" NETWORK RESOLVER "\x66";
+	static const char silent[] = "\x86\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0" NETWORK;
+	struct impostor *i = impostor_new();
+	uint64_t now = NSEC_PER_SEC;
+
+	assert_int_equal(lead(i, 1, 0, OF(first), now), REASON_NONE);
+	assert_int_equal(lead(i, 2, 0, OF(first), now), REASON_NONE);  /* stands in for it */
+	assert_int_equal(lead(i, 3, 0, OF(silent), now), REASON_NONE); /* leads nobody */
+	assert_int_equal(lead(i, 66, 0, OF(mine), now), REASON_ROUTER_SECOND);
+	assert_int_equal(lead(i, 66, 0, OF(mine), now), REASON_NONE); /* told */
+	for (size_t n = 1; n < sizeof(mine) - 1;
+	     n++) /* cut; without options it is one, told once */
+		assert_int_equal(lead(i, 67, 0, mine, n, now),
+				 n == 16 ? REASON_ROUTER_SECOND : REASON_NONE);
+	impostor_free(i);
+}
+
+/* RFC 8415 §16, RFC 3646 §3 */
+static void a_second_server_of_dhcpv6_is_told(void **state)
+{
+	static const char first[] = "\x02\1\2\3\0\x17\0\x10" FD00_9 "\x53";
+	static const char mine[] = "\x07\1\2\3\0\x01\0\2ab\0\x17\0\x10" FD00_9 "\x66";
+	static const char asks[] = "\x01\1\2\3\0\x17\0\x10" FD00_9 "\x66";
+	static const char nobody[] = "\x07\1\2\3\0\x01\0\2ab";
+	struct impostor *i = impostor_new();
+	uint64_t now = NSEC_PER_SEC;
+
+	assert_int_equal(lead(i, 1, 547, OF(first), now), REASON_NONE);
+	assert_int_equal(lead(i, 66, 547, OF(asks), now), REASON_NONE);
+	assert_int_equal(lead(i, 66, 547, OF(nobody), now), REASON_NONE);
+	assert_int_equal(lead(i, 66, 546, OF(mine), now), REASON_NONE);
+	for (size_t n = 1; n < sizeof(mine) - 1; n++)
+		assert_int_equal(lead(i, 66, 547, mine, n, now), REASON_NONE);
+	assert_int_equal(lead(i, 66, 547, OF(mine), now), REASON_DHCP_SECOND_SERVER);
+	assert_int_equal(lead(i, 66, 547, OF(mine), now), REASON_NONE);
+	impostor_free(i);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -175,6 +250,8 @@ int main(void)
 		cmocka_unit_test(who_has_its_own_names_is_not),
 		cmocka_unit_test(a_name_is_one_however_it_is_asked),
 		cmocka_unit_test(a_second_server_with_other_ways_is_told),
+		cmocka_unit_test(a_second_router_is_told),
+		cmocka_unit_test(a_second_server_of_dhcpv6_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
