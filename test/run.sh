@@ -3,8 +3,8 @@
 # seeds of every fuzz target, layers and documents.
 # Every suite speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
 # usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=3: those that
-# mostly wait first and side by side; then those that count what is lost, one by one, while what only
-# computes takes what they leave of the machine
+# mostly wait first and side by side, then what only computes; those that count what is lost at the end,
+# one by one
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d)
@@ -212,10 +212,8 @@ else
 	paste -d '\n' "$work/busy" "$work/waiting" | grep . >"$work/slow"
 	plan losses losses
 	lanes "${LANES:-3}" slow fill
-	# What only computes gives way to what counts.
-	(renice -n 5 $BASHPID >/dev/null; work_off fill) &
-	work_off losses
 	lanes 2 fill
+	work_off losses
 fi
 # How long, and how much of it was computing: what only waits can wait beside something else.
 if [ "$(wc -l <"$work/counts")" -gt 10 ]; then
