@@ -138,7 +138,7 @@ until_ms() {
 	while ! "$@"; do
 		took=$(($(now_ms) - from))
 		[ $took -lt "$limit" ] || { echo -1; return; }
-		if [ $took -lt 1000 ]; then sleep 0.02; else sleep 0.2; fi
+		if [ $took -lt 2000 ]; then sleep 0.05; else sleep 0.2; fi
 	done
 	echo $(($(now_ms) - from))
 }
