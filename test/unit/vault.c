@@ -650,10 +650,10 @@ static void settle(uint8_t as)
 /* Within this from its start a process is killed: past the work that it begins with, however slow the machine. */
 static useconds_t killed_within = 60000;
 
-static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
+/* What it says can be read from *ret_in. */
+static pid_t begin(void (*run)(int out, uint32_t from), uint32_t from, int *ret_in)
 {
-	int fds[2], status;
-	uint32_t n;
+	int fds[2];
 	pid_t pid;
 
 	assert_int_equal(pipe(fds), 0);
@@ -661,9 +661,19 @@ static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
 	if (pid == 0)
 		run(fds[1], from);
 	close(fds[1]);
+	*ret_in = fds[0];
+	return pid;
+}
+
+static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
+{
+	int in, status;
+	pid_t pid = begin(run, from, &in);
+	uint32_t n;
+
 	usleep((useconds_t)rand() % killed_within);
 	kill(pid, SIGKILL);
-	while (read(fds[0], &n, sizeof(n)) == sizeof(n)) {
+	while (read(in, &n, sizeof(n)) == sizeof(n)) {
 		if (n == ALL_GONE)
 			settle(GONE);
 		else if (n & ASKED)
@@ -672,7 +682,7 @@ static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
 			said[n] = PUT;
 	}
 	settle(UNKNOWN);
-	close(fds[0]);
+	close(in);
 	waitpid(pid, &status, 0);
 	if (!WIFSIGNALED(status))
 		assert_int_equal(status, 0);
@@ -687,20 +697,16 @@ static void keep_putting(int out, uint32_t from)
 static void time_kills(void)
 {
 	uint64_t begun = clock_mono_ns(), first_us;
-	int fds[2], status;
+	int in, status;
+	pid_t pid = begin(keep_putting, NUMBERS - 1000, &in);
 	uint32_t n;
-	pid_t pid;
 
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0)
-		writer(fds[1], NUMBERS - 1000, 40);
-	close(fds[1]);
-	assert_int_equal(read(fds[0], &n, sizeof(n)), sizeof(n));
+	assert_int_equal(read(in, &n, sizeof(n)), sizeof(n));
 	first_us = (clock_mono_ns() - begun) / 1000;
 	if (killed_within < 2 * first_us)
 		killed_within = (useconds_t)(2 * first_us);
-	close(fds[0]);
+	kill(pid, SIGKILL);
+	close(in);
 	waitpid(pid, &status, 0);
 }
 
