@@ -13,7 +13,7 @@
 #include "../src/base/reason.h"
 #include "../src/base/terms.h"
 
-#define GATE_ABI 3
+#define GATE_ABI 4
 
 enum gate_side { GATE_WARD = 0, GATE_HOSPITAL = 1 };
 
@@ -489,6 +489,7 @@ struct gate_config {
 	__u32 frame_max;     /* larger frames do not fit a guard's buffer */
 	__u32 samples_per_s; /* per CPU */
 	__u32 stripes;	     /* copies of each policy counter */
+	__u32 block_skew;    /* where a block's sets begin in it */
 	__u32 device_count[2], rule_count[2];
 };
 

@@ -143,12 +143,56 @@ static void a_block_outlives_a_flood(void **state)
 	assert_int_equal(number_action(2, 999, &why), GATE_INSPECT);
 }
 
+static uint32_t program_number(void)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(gate->program, &info, &len), 0);
+	return info.id;
+}
+
+/* Of the program that the next gateway runs, over the same directory. */
+static uint32_t number_of_next(const struct gate_options *o)
+{
+	char why_not[256] = "";
+
+	gate_close(gate, false);
+	gate = gate_open(dir, o, why_not);
+	assert_non_null(gate);
+	renew(25);
+	return program_number();
+}
+
+/* The verifier reads a release's program once: who comes next takes it, while it uses the same maps. */
+static void a_program_is_taken_over(void **state)
+{
+	struct gate_options few = {.flows = 2048};
+	char path[300];
+	uint32_t first, other;
+	enum reason why;
+
+	need_kernel();
+	first = number_of_next(NULL);
+	assert_int_equal(number_of_next(NULL), first);
+	assert_int_equal(number_action(2, 1001, &why), GATE_INSPECT);
+	other = number_of_next(&few);
+	assert_int_not_equal(other, first);
+	assert_int_equal(number_of_next(&few), other);
+	/* A map that somebody else put in another's place is none it uses. */
+	snprintf(path, sizeof(path), "%s/learned", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_not_equal(number_of_next(&few), other);
+	assert_int_equal(number_action(2, 1001, &why), GATE_INSPECT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bypassed_conversation_passes_and_is_counted),
 		cmocka_unit_test(a_bypass_hides_no_end_and_no_grant),
 		cmocka_unit_test(a_block_outlives_a_flood),
+		cmocka_unit_test(a_program_is_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

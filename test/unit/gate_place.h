@@ -56,7 +56,7 @@ static inline int place_run(struct gate *g, struct bytes frame, uint32_t ifindex
 			    .data_size_in = (uint32_t)frame.len, .data_out = after,
 			    .data_size_out = size, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 			    .repeat = 1);
-	int r = bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.gate), &o);
+	int r = bpf_prog_test_run_opts(g->program, &o);
 
 	*ret_o = o;
 	return r;

@@ -76,8 +76,7 @@ static int open_dir(const char *dir, char ret_why[256])
 	return 0;
 }
 
-/* Every pin of ours that `only` accepts. */
-static void unpin(const char *dir, bool (*only)(const char *name))
+void gate_unpin(const char *dir, bool (*only)(const char *name))
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -89,6 +88,7 @@ static void unpin(const char *dir, bool (*only)(const char *name))
 		closedir(d);
 }
 
+/* The program among them. */
 static bool is_map(const char *name)
 {
 	return strncmp(name, "link_", 5) != 0;
@@ -112,19 +112,11 @@ void gate_remove(const char *dir)
 	if (!on_bpffs(dir))
 		return;
 	unlink_ports(dir);
-	unpin(dir, is_map);
+	gate_unpin(dir, is_map);
 	rmdir(dir);
 }
 
 /* ---- what is pinned already ---- */
-
-static int open_pin(const char *dir, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return bpf_obj_get(path);
-}
 
 static void drop_pin(const char *dir, const char *name)
 {
@@ -134,21 +126,20 @@ static void drop_pin(const char *dir, const char *name)
 	unlink(path);
 }
 
-/* The pinned maps are another version's: a new set takes their place; the program that runs
- * keeps the old ones until it is replaced itself. */
-static void drop_foreign(const char *dir)
+/* What the pinned maps are set to, if they are of this version. */
+static bool pinned_config(const char *dir, struct gate_config *ret_c)
 {
-	struct gate_config c = {0};
 	struct bpf_map_info info = {0};
 	uint32_t zero = 0, len = sizeof(info);
-	int fd = open_pin(dir, "config");
+	int fd = gate_open_pin(dir, "config");
+	bool ours;
 
 	if (fd < 0)
-		return;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != sizeof(c) ||
-	    bpf_map_lookup_elem(fd, &zero, &c) || (c.abi && c.abi != GATE_ABI))
-		unpin(dir, is_map);
+		return false;
+	ours = bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.value_size == sizeof(*ret_c) &&
+	       bpf_map_lookup_elem(fd, &zero, ret_c) == 0 && ret_c->abi == GATE_ABI;
 	close(fd);
+	return ours;
 }
 
 /* A table of another shape or size than asked for begins empty. */
@@ -156,7 +147,7 @@ static void drop_reshaped(const char *dir, const struct bpf_map *m)
 {
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
-	int fd = open_pin(dir, bpf_map__name(m));
+	int fd = gate_open_pin(dir, bpf_map__name(m));
 
 	if (fd < 0)
 		return;
@@ -223,7 +214,7 @@ static uint32_t blocks(const struct gate_options *o)
  * its own `struct bpf_array`, whose size is the kernel's. Where that tells nothing of itself a slot
  * lies on three lines instead of two.
  */
-static uint32_t skew(void)
+static uint32_t measure_skew(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	int id = btf ? btf__find_by_name_kind(btf, "bpf_array", BTF_KIND_STRUCT) : -1;
@@ -249,8 +240,8 @@ static int prepare(struct gate *g, const struct gate_options *o)
 			r = note_inner(g, m);
 		if (r)
 			return r;
-		if (m == g->bpf->maps.works || m == g->bpf->maps.words || bpf_map__is_internal(m))
-			continue; /* scratch and constants, each program's own */
+		if (m == g->bpf->maps.words || bpf_map__is_internal(m))
+			continue; /* this process's scratch, and constants */
 		drop_reshaped(g->dir, m);
 		if (snprintf(path, sizeof(path), "%s/%s", g->dir, bpf_map__name(m)) >=
 		    (int)sizeof(path))
@@ -267,19 +258,37 @@ static int no_memory(char ret_why[256], const struct gate_options *o)
 			o->flows);
 }
 
+/* Maps of this version are taken over, with what was measured for them, and so is their program.
+ * Another version's make room: the program that runs keeps those until it is replaced itself. */
+static int take_over(struct gate *g, const struct gate_options *o)
+{
+	struct gate_config c = {0};
+	bool ours = pinned_config(g->dir, &c);
+	int r;
+
+	if (!ours)
+		gate_unpin(g->dir, is_map);
+	g->bpf->rodata->block_skew = ours ? c.block_skew : measure_skew();
+	r = prepare(g, o);
+	if (r == 0 && ours && gate_take_program(g))
+		r = bpf_program__set_autoload(g->bpf->progs.gate, false);
+	return r;
+}
+
 static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
 {
-	int r = -ENOMEM;
+	int r;
 
 	*finding = 0;
 	g->bpf = gate_bpf__open();
 	if (!g->bpf)
 		return gate_say(ret_why, -errno, "the floor's program cannot be read: %s",
 				strerror(errno));
-	g->bpf->rodata->block_skew = skew();
-	r = prepare(g, o);
+	r = take_over(g, o);
 	if (r == 0)
 		r = gate_bpf__load(g->bpf);
+	if (r == 0 && g->program < 0)
+		r = gate_keep_program(g);
 	if (r == 0)
 		return 0;
 	gate_bpf__destroy(g->bpf);
@@ -318,6 +327,7 @@ static int share_config(struct gate *g, const struct gate_options *o)
 	c->backlog = o->backlog;
 	c->frame_max = o->frame_max;
 	c->samples_per_s = o->samples_per_s;
+	c->block_skew = g->bpf->rodata->block_skew;
 	c->abi = GATE_ABI;
 	g->config = c;
 	return 0;
@@ -403,6 +413,12 @@ static struct gate_options complete(const struct gate_options *o)
 	return all;
 }
 
+static void forget_program(struct gate *g)
+{
+	if (g->program >= 0)
+		close(g->program);
+}
+
 struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_why[256])
 {
 	struct gate_options all = complete(o);
@@ -413,6 +429,7 @@ struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_w
 		errno = -gate_say(ret_why, -ENOMEM, "out of memory");
 		return NULL;
 	}
+	g->program = -1;
 	libbpf_set_print(overhear);
 	if (snprintf(g->dir, sizeof(g->dir), "%s", dir) >= (int)sizeof(g->dir)) {
 		r = gate_say(ret_why, -ENAMETOOLONG, "%s: too long", dir);
@@ -421,7 +438,6 @@ struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_w
 	r = open_dir(dir, ret_why);
 	if (r)
 		goto fail;
-	drop_foreign(dir);
 	r = load(g, &all, ret_why);
 	if (r)
 		goto fail;
@@ -436,6 +452,7 @@ struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_w
 		gate_say(ret_why, r, "%s: %s", dir, strerror(-r));
 	gate_bpf__destroy(g->bpf);
 fail:
+	forget_program(g);
 	free(g);
 	errno = -r;
 	return NULL;
@@ -446,6 +463,7 @@ void gate_close(struct gate *g, bool unload)
 	if (!g)
 		return;
 	munmap(g->config, sizeof(*g->config));
+	forget_program(g);
 	gate_bpf__destroy(g->bpf);
 	if (unload)
 		gate_remove(g->dir);

@@ -158,7 +158,7 @@ static bool replace(struct gate *g, uint32_t ifindex, const char *path)
 	if (fd < 0)
 		return false;
 	done = bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.xdp.ifindex == ifindex &&
-	       bpf_link_update(fd, bpf_program__fd(g->bpf->progs.gate), NULL) == 0;
+	       bpf_link_update(fd, g->program, NULL) == 0;
 	close(fd);
 	if (!done)
 		unlink(path); /* of an interface that is gone */
@@ -177,8 +177,7 @@ int gate_attach(struct gate *g, uint32_t ifindex)
 	for (int i = native_pair(g, ifindex) ? 0 : 1; fd < 0 && i < 2; i++) {
 		DECLARE_LIBBPF_OPTS(bpf_link_create_opts, o, .flags = modes[i]);
 
-		fd = bpf_link_create(bpf_program__fd(g->bpf->progs.gate), (int)ifindex, BPF_XDP,
-				     &o);
+		fd = bpf_link_create(g->program, (int)ifindex, BPF_XDP, &o);
 		r = fd < 0 ? fd : 0;
 	}
 	if (fd < 0)
