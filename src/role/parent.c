@@ -39,6 +39,7 @@ static const struct ipc_right rights[] = {
 #define READY_PATIENCE_NS (10 * NSEC_PER_SEC)
 #define GUARD_STOP_MS	  2000
 #define KEEPER_STOP_MS	  5000
+#define GUARDS_FIRST_NS	  (2 * NSEC_PER_SEC)
 #define REST_MS		  500
 #define FILES_MAX	  262144
 /* A link's state is only true a moment after the notice of its change. */
@@ -151,6 +152,23 @@ static void reap(struct gateway *g)
 	}
 }
 
+static bool guards(const struct member *m)
+{
+	return m->role == ROLE_GUARD || m->role == ROLE_KEEPER || m->role == ROLE_LINK;
+}
+
+/* While those come up that guard, nobody else takes processors from them. */
+static bool may_start(const struct gateway *g, const struct member *m, uint64_t now)
+{
+	if (guards(m) || now - g->started_ns >= GUARDS_FIRST_NS)
+		return true;
+	for (unsigned i = 0; i < g->member_count; i++)
+		if (guards(&g->members[i]) && !g->members[i].child.ready &&
+		    member_wanted(g, &g->members[i]))
+			return false;
+	return true;
+}
+
 /* Starts whoever is due. When the next one is, in monotonic time; UINT64_MAX none. */
 static uint64_t start_due(struct gateway *g, uint64_t now)
 {
@@ -159,7 +177,7 @@ static uint64_t start_due(struct gateway *g, uint64_t now)
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct member *m = &g->members[i];
 
-		if (!member_wanted(g, m))
+		if (!member_wanted(g, m) || !may_start(g, m, now))
 			continue;
 		if (m->child.pid == 0 && m->child.again_ns <= now)
 			member_start(g, m);
