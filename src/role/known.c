@@ -1,36 +1,45 @@
 #include "role/known.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/file.h"
-
-#define REGISTRY_MAX (64u << 20)
-
-/* From coarse to fine. */
 static const char *const registries[] = {
 	"/usr/share/ieee-data/oui.txt",
 	"/usr/share/ieee-data/mam.txt",
 	"/usr/share/ieee-data/oui36.txt",
 };
 
-int known_makers(struct oui *o)
+/* How many assignments, or -ENOMEM. */
+static int add_registry(struct oui *o, FILE *f)
 {
-	int all = 0;
+	char line[LINE_MAX];
+	int all = 0, n = 0;
 
-	for (size_t i = 0; i < sizeof(registries) / sizeof(*registries); i++) {
-		struct bytes text;
-		int n;
-
-		if (file_read(registries[i], REGISTRY_MAX, &text) < 0)
-			continue;
-		n = oui_add(o, text);
-		free((void *)text.data);
-		if (n < 0)
-			return n;
+	while (n >= 0 && fgets(line, sizeof(line), f)) {
+		n = oui_add(o, (struct bytes){(const uint8_t *)line, strcspn(line, "\n")});
 		all += n;
 	}
-	return all;
+	return n < 0 ? n : all;
+}
+
+int known_makers(struct oui *o)
+{
+	int all = 0, n = 0;
+
+	for (size_t i = 0; n >= 0 && i < sizeof(registries) / sizeof(*registries); i++) {
+		FILE *f = fopen(registries[i], "re");
+
+		if (!f)
+			continue;
+		n = add_registry(o, f);
+		fclose(f);
+		all += n;
+	}
+	oui_sort(o);
+	return n < 0 ? n : all;
 }
 
 static int load_profiles(const char *file, const char *profiles_dir, struct known *k)

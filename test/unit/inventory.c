@@ -39,6 +39,19 @@ static const char registry[] = "OUI/MA-L\t\tOrganization\r\n\r\n"
 static const char registry_28[] = "00-11-22   (hex)\t\tFine Maker\n"
 				  "900000-9FFFFF     (base 16)\t\tFine Maker\n";
 
+/* How many assignments there are in it. */
+static int add_registry(const char *text)
+{
+	int n = 0;
+
+	for (size_t len; *text; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		n += oui_add(oui, (struct bytes){(const uint8_t *)text, len});
+	}
+	oui_sort(oui);
+	return n;
+}
+
 static void open_inventory(uint32_t machines)
 {
 	static char *vendor[] = {"Philips Patient"}, *service[] = {"udp/24105"}, *app[] = {"MQTT"};
@@ -53,8 +66,7 @@ static void open_inventory(uint32_t machines)
 		.machines = machines, .profiles = profiles, .profile_count = 3, .quiet_ms = 2000};
 
 	oui = oui_new();
-	assert_int_equal(
-		oui_add(oui, (struct bytes){(const uint8_t *)registry, sizeof(registry) - 1}), 2);
+	assert_int_equal(add_registry(registry), 2);
 	o.oui = oui;
 	told_new = told_more = 0;
 	inv = inventory_new(&o, note, NULL);
@@ -106,9 +118,7 @@ static void vendors_are_found_by_the_longest_prefix(void **state)
 			    "Philips Patient Monitoring");
 	assert_string_equal(oui_vendor(oui, (const uint8_t *)OTHER), "");
 	assert_string_equal(oui_vendor(oui, (const uint8_t *)"\x00\x11\x22\x91\2\3"), "Maker");
-	assert_int_equal(
-		oui_add(oui, (struct bytes){(const uint8_t *)registry_28, sizeof(registry_28) - 1}),
-		1);
+	assert_int_equal(add_registry(registry_28), 1);
 	assert_string_equal(oui_vendor(oui, (const uint8_t *)"\x00\x11\x22\x91\2\3"), "Fine Maker");
 	assert_string_equal(oui_vendor(oui, (const uint8_t *)"\x00\x11\x22\x81\2\3"), "Maker");
 	assert_string_equal(oui_vendor(oui, (const uint8_t *)"\x00\x11\x23\x81\2\3"), "");

@@ -17,6 +17,7 @@ struct oui {
 	size_t count, room;
 	char *names; /* each ended by zero; the first one is empty */
 	size_t len, cap;
+	uint32_t block; /* of the lines that follow */
 };
 
 struct oui *oui_new(void)
@@ -123,9 +124,9 @@ static struct bytes organisation(struct bytes line)
 /*
  * "00-22-72   (hex)\t\tName", then "002272     (base 16)\t\tName"; in the finer
  * registries the second line is a range, "900000-9FFFFF     (base 16)\t\tName",
- * within the block of the first. 1 entry, 0 none, -ENOMEM.
+ * within the block of the first.
  */
-static int read_line(struct oui *o, struct bytes line, uint32_t *block)
+int oui_add(struct oui *o, struct bytes line)
 {
 	struct reader r = reader_new(line.data, line.len);
 	uint32_t first, last;
@@ -134,7 +135,7 @@ static int read_line(struct oui *o, struct bytes line, uint32_t *block)
 
 	if (!line.len || line.data[0] <= ' ')
 		return 0;
-	if (read_hex(&r, true, block))
+	if (read_hex(&r, true, &o->block))
 		return 0;
 	r = reader_new(line.data, line.len);
 	if (!read_hex(&r, false, &first) || !memmem(line.data, line.len, "(base 16)", 9))
@@ -143,7 +144,7 @@ static int read_line(struct oui *o, struct bytes line, uint32_t *block)
 		if (!read_hex(&r, false, &last) || last < first)
 			return 0;
 		bits = (uint8_t)(24 + __builtin_clz((last - first) | 1) - 8);
-		done = add_entry(o, (uint64_t)*block << 24 | first, bits, organisation(line));
+		done = add_entry(o, (uint64_t)o->block << 24 | first, bits, organisation(line));
 	} else {
 		done = add_entry(o, (uint64_t)first << 24, bits, organisation(line));
 	}
@@ -159,38 +160,10 @@ static int compare(const void *a, const void *b)
 	return (x->prefix > y->prefix) - (x->prefix < y->prefix);
 }
 
-/* Registries mostly come from coarse to fine, and then what is new belongs behind the rest. */
-static void sort_from(struct oui *o, size_t first)
+void oui_sort(struct oui *o)
 {
-	size_t size = sizeof(*o->entries);
-
-	if (first == o->count)
-		return;
-	qsort(o->entries + first, o->count - first, size, compare);
-	if (first && compare(&o->entries[first - 1], &o->entries[first]) > 0)
-		qsort(o->entries, o->count, size, compare);
-}
-
-int oui_add(struct oui *o, struct bytes text)
-{
-	size_t at = 0, first = o->count;
-	uint32_t block = 0;
-	int added = 0;
-
-	while (at < text.len) {
-		const uint8_t *from = text.data + at, *end = memchr(from, '\n', text.len - at);
-		size_t len = end ? (size_t)(end - from) : text.len - at;
-		int r = read_line(o, (struct bytes){from, len}, &block);
-
-		if (r < 0) {
-			o->count = first;
-			return r;
-		}
-		added += r;
-		at += len + 1;
-	}
-	sort_from(o, first);
-	return added;
+	if (o->count)
+		qsort(o->entries, o->count, sizeof(*o->entries), compare);
 }
 
 static const char *find(const struct oui *o, uint64_t address, uint8_t bits)
