@@ -16,7 +16,7 @@
 
 int gate_open_pin(const char *dir, const char *name)
 {
-	char path[256];
+	char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return bpf_obj_get(path);
