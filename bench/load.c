@@ -226,7 +226,8 @@ static void count_one(struct account *a, const struct stamp *s, uint64_t arrived
 	if (s->magic != MAGIC || s->seq >= SEQ_MAX)
 		return;
 	if (s->run != a->run) {
-		memset(a->seen, 0, SEQ_MAX / 8);
+		if (a->run) /* 8 MiB, meanwhile nobody reads the socket */
+			memset(a->seen, 0, SEQ_MAX / 8);
 		*a = (struct account){.seen = a->seen, .us = a->us, .run = s->run};
 	}
 	if (a->seen[s->seq / 8] & 1 << s->seq % 8) {
@@ -287,6 +288,7 @@ static int recv_socket(const char *port)
 	if (sock < 0)
 		return -1;
 	setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)); /* without rights */
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
 	setsockopt(sock, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	return any || bind(sock, (struct sockaddr *)&at, sizeof(at)) == 0 ? sock : -1;
