@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # What Debian's packages brought comes first, its Python among them, which has the modules that peers need.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:handle_sigill=1
 TIMEFORMAT='%R %U %S'
 cores=$(nproc)
 
