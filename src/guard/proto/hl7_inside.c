@@ -248,9 +248,11 @@ static enum parse of_xml(struct bytes e, int *ret_c)
 							  : PARSE_MORE;
 	}
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i].name);
+
 		*ret_c = names[i].c;
-		if (!strncmp(names[i].name, (const char *)name.data, name.len) &&
-		    (!whole || !names[i].name[name.len]))
+		if ((whole ? name.len == len : name.len <= len) &&
+		    !memcmp(names[i].name, name.data, name.len))
 			return whole ? PARSE_OK : PARSE_MORE;
 	}
 	return PARSE_BAD;
