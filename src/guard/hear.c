@@ -85,6 +85,7 @@ static enum reason judge(struct engine *e, const struct session_message *m)
 		.reason = why != REASON_NONE ? why : m->msg->reason,
 		.drop = why != REASON_NONE && d->mode == GATE_ENFORCE,
 		.would_drop = why != REASON_NONE && d->mode != GATE_ENFORCE,
+		.by_rule = why != REASON_NONE,
 		.unmatched = why == REASON_POLICY_MESSAGE
 				     ? message_unmatched(e->messages, m->flow->rule, m->msg)
 				     : NULL,

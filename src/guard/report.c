@@ -552,13 +552,14 @@ shorten(const struct event_common *e, const struct session_message *s, char buf[
 	return j;
 }
 
-/* Which words of which rule do not fit. */
-static __attribute__((cold)) void put_unmatched(struct json *j, const struct report *r,
-						const struct report_message *m)
+/* Which rule does not let it pass, and which words of it do not fit. */
+static __attribute__((cold)) void put_refused(struct json *j, const struct report *r,
+					      const struct report_message *m)
 {
 	json_open(j, "policy");
 	put_service(j, r, m->said->flow->rule);
-	json_str(j, "member", m->unmatched);
+	if (m->unmatched)
+		json_str(j, "member", m->unmatched);
 	json_close(j);
 }
 
@@ -595,8 +596,8 @@ void report_message(struct report *r, const struct report_message *m)
 	struct json j = event_begin(&e, line_at(r, own)); /* in place */
 	put_vlan(&j, f->key.vlan, inner_vlan(f));
 	proto_write(s->proto, s->msg, &j);
-	if (m->unmatched)
-		put_unmatched(&j, r, m);
+	if (m->by_rule)
+		put_refused(&j, r, m);
 	else if (m->opens)
 		put_opened(&j, r, m);
 	if (__builtin_expect(j.out.bad, 0))

@@ -23,7 +23,8 @@ struct report_message {
 	const struct session_message *said;
 	enum reason reason; /* NONE: nothing against it */
 	bool drop, would_drop;
-	const char *unmatched; /* the member that its rule does not allow; NULL: it is not that */
+	bool by_rule;	       /* it is the rule that does not let it pass, */
+	const char *unmatched; /* for this member; NULL: it is none of them */
 	uint16_t opens;	       /* the port of the door for data that it announced; 0: none */
 };
 
