@@ -129,6 +129,7 @@ tuf() {
 	count test/tuf/conform.py build/bedwarden
 	count test/tuf/hostile.py build-asan/bedwarden
 	count test/tuf/publish.py build-asan/bedwarden
+	count test/tuf/kill.py build/bedwarden
 }
 
 # What `./dev package` made, if it did.

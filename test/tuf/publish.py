@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -517,34 +516,6 @@ def names(p):
     p.publish()
     p.client("download", "--target-name", "a/\u00e9 b?c#d%41.bin")
 
-
-@case
-def killed(p):
-    """publish is killed at 25 random moments: what is public is always whole, and it goes on"""
-    p.simple()
-    rng = random.Random(os.getpid())
-    started = time.monotonic()
-    p.repo("publish", "R")
-    takes = time.monotonic() - started
-    for i in range(25):
-        p.repo("add", "R", p.file("f", b"%d" % i), "--name", "t")
-        if i % 5 == 0:
-            p.repo("renew", "R", "root")
-        p.repo("sign", "R")
-        run = subprocess.Popen([BIN, "repo", "publish", "R"], cwd=p.dir, stdout=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0, takes * 1.2))
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-        public = p.path("R/public")
-        # root.json is a copy for people; the reader follows the numbered chain.
-        last = max(int(n.split(".")[0]) for n in os.listdir(public + "/metadata") if n.endswith(".root.json"))
-        shutil.copy(public + "/metadata/%d.root.json" % last, p.path("copy"))
-        os.rename(p.path("copy"), public + "/metadata/root.json")
-        p.read()
-        p.client("refresh")
-        p.repo("publish", "R")
-        assert p.read()["targets"]["targets"]["t"]["hashes"]["sha256"] == hashlib.sha256(b"%d" % i).hexdigest()
-        assert os.listdir(p.path("R/drafts")) == []
 
 
 @case
