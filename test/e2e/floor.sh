@@ -191,6 +191,8 @@ sleep 0.7
 
 # ---- before and after ----
 refuse "nothing crosses the two ports before there is a floor" in_ pump ping -c1 -W1 10.77.1.5
+# Nobody answered that, and the next question would wait for the end of it.
+in_ pump ip neigh flush all 2>/dev/null
 ip netns exec ${p}g "$tool" hold "$dir" "$tmp/ward.yaml" 1 2>"$tmp/hold" &
 for i in $(seq 100); do [ -e "$dir/link_$(in_ g cat /sys/class/net/hosp0/ifindex)" ] && break; sleep 0.1; done
 sleep 0.2
