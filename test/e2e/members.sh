@@ -8,7 +8,7 @@ set -uo pipefail
 self=$(dirname "$(realpath "$0")")
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwm$$
-spaces="gw dev hos"
+spaces="gw mon hos"
 . "$self/lib.sh"
 
 what="members of messages"
@@ -16,16 +16,12 @@ what="members of messages"
 needs "$what" jq python3 ethtool
 workdir
 dev=10.96.0.11 hos=10.96.0.1
-mkdir -p "$dir/bpf"
 
 wire() {
-	make_spaces || return 1
-	at dev ip link add e0 type veth peer name w0 netns "$id-gw"
-	at hos ip link add e0 type veth peer name h0 netns "$id-gw"
-	mount -t bpf bpf "$dir/bpf"
-	machine dev 02:00:00:96:00:11 $dev/24
+	make_line || return 1
+	machine mon 02:00:00:96:00:11 $dev/24
 	machine hos 02:00:00:96:00:01 $hos/24
-	for ns in dev hos; do at $ns ethtool -K e0 tso off gso off gro off tx off >/dev/null 2>&1; done
+	for ns in mon hos; do at $ns ethtool -K e0 tso off gso off gro off tx off >/dev/null 2>&1; done
 }
 cat >"$dir/bw.yaml" <<Y
 gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, capture: ${capture:-auto}}
@@ -74,11 +70,13 @@ has() {
 }
 # by NS COMMAND...: in time, or with exit code 124.
 by() { local ns=$1; shift; at "$ns" timeout 20 "$@"; }
+# How often it was told; each refusal is to be one more.
 told() { # SERVICE MEMBER|control
 	local why=".policy.member == \"$2\" and .reason == \"policy.message_not_allowed\""
 	[ "$2" != control ] || why='.reason == "policy.control_not_allowed"'
-	ask events --all --json 2>/dev/null | jq -e ".[] | select(.policy.service == \"$1\" and $why)" >/dev/null
+	ask events --all --json 2>/dev/null | jq "[.[] | select(.policy.service == \"$1\" and $why)] | length"
 }
+told_more() { [ "$(told "$2" "$3")" -gt "$1" ]; } # THAN SERVICE MEMBER
 # passes TEXT COMMAND...
 passes() {
 	local text=$1; shift
@@ -86,13 +84,14 @@ passes() {
 }
 # refused TEXT SERVICE MEMBER COMMAND...: it fails, in time, and the event says for which member.
 refused() {
-	local text=$1 service=$2 member=$3 code; shift 3
+	local text=$1 service=$2 member=$3 before code; shift 3
+	before=$(told "$service" "$member")
 	"$@" >"$dir/said" 2>&1
 	code=$?
 	case $code in
 	0) not "$text: it was done" ;;
 	124) not "$text: its client still waits" ;;
-	*) if within "$(until_ms 10000 told "$service" "$member")" 10000; then ok "$text"
+	*) if within "$(until_ms 10000 told_more "$before" "$service" "$member")" 10000; then ok "$text"
 		else not "$text: nobody told of $service and $member: $(ask events --all --json | jq -c '.[] | select(.policy.service == "'"$service"'") | [.reason, .policy]' | tail -2 | paste -sd' ')"; fi ;;
 	esac
 }
@@ -102,10 +101,9 @@ up() { within "$(until_ms 15000 "$@")" 15000 || not "the server is there"; }
 # ---- who speaks ----
 
 hl7() {
-	local type app
 	at hos python3 -u "$self/members.py" mllp $hos >"$dir/orders" &
 	up listens_tcp hos 2575
-	send() { by dev python3 "$self/members.py" send $hos "$1" "$2"; }
+	send() { by mon python3 "$self/members.py" send $hos "$1" "$2"; }
 	passes "a result" send 'ORU^R01' COBAS
 	refused "an order" results message_type send 'ORM^O01' COBAS
 	refused "a result in another's name" results sending_application send 'ORU^R01' OTHER
@@ -146,18 +144,18 @@ dicom() {
 	up listens_tcp hos 11112
 	# These two end with 0 whatever became of it.
 	find_it() {
-		by dev findscu -v -to 5 -ta 5 -td 5 -aet CT2 -aec ARCHIVE -S -k QueryRetrieveLevel=STUDY -k PatientID $hos 11112 2>&1 |
+		by mon findscu -v -to 5 -ta 5 -td 5 -aet CT2 -aec ARCHIVE -S -k QueryRetrieveLevel=STUDY -k PatientID $hos 11112 2>&1 |
 			grep 'Final Find Response'
 	}
 	move_it() {
-		by dev movescu -v -to 5 -ta 5 -td 5 -aet CT2 -aec ARCHIVE -aem CT2 -S -k QueryRetrieveLevel=STUDY \
+		by mon movescu -v -to 5 -ta 5 -td 5 -aet CT2 -aec ARCHIVE -aem CT2 -S -k QueryRetrieveLevel=STUDY \
 			-k StudyInstanceUID=1.2.826.0.1.3680043.2.2 $hos 11112 2>&1 | grep 'Final Move Response'
 	}
-	passes "an echo" by dev echoscu -to 5 -aet CT2 -aec ARCHIVE $hos 11112
-	passes "an image" by dev storescu -to 5 -td 5 -aet CT2 -aec ARCHIVE $hos 11112 "$dir/SecondaryCapture.dcm"
-	refused "an image of another kind" images sop_class by dev storescu -to 5 -td 5 -aet CT2 -aec ARCHIVE -R $hos 11112 "$dir/CT.dcm"
-	refused "an echo in another's name" images calling_ae by dev echoscu -to 5 -aet CT3 -aec ARCHIVE $hos 11112
-	refused "an echo to another" images called_ae by dev echoscu -to 5 -aet CT2 -aec OTHER $hos 11112
+	passes "an echo" by mon echoscu -to 5 -aet CT2 -aec ARCHIVE $hos 11112
+	passes "an image" by mon storescu -to 5 -td 5 -aet CT2 -aec ARCHIVE $hos 11112 "$dir/SecondaryCapture.dcm"
+	refused "an image of another kind" images sop_class by mon storescu -to 5 -td 5 -aet CT2 -aec ARCHIVE -R $hos 11112 "$dir/CT.dcm"
+	refused "an echo in another's name" images calling_ae by mon echoscu -to 5 -aet CT3 -aec ARCHIVE $hos 11112
+	refused "an echo to another" images called_ae by mon echoscu -to 5 -aet CT2 -aec OTHER $hos 11112
 	refused "a query" images command find_it
 	refused "images fetched" images control move_it
 	[ "$(find "$dir/archive" -name '*.dcm' -o -name '[A-Z]*_*' | wc -l)" = 1 ] && ok "one image is in the archive" ||
@@ -169,14 +167,14 @@ mqtt() {
 	at hos mosquitto -c "$dir/broker.conf" >"$dir/broker.log" 2>&1 &
 	up listens_tcp hos 1883
 	at hos mosquitto_sub -h $hos -t '#' -v >"$dir/heard" &
-	pub() { by dev mosquitto_pub -h $hos "${@:3}" -i "$1" -t "$2" -q 1 -m 7; }
+	pub() { by mon mosquitto_pub -h $hos "${@:3}" -i "$1" -t "$2" -q 1 -m 7; }
 	up heard_of start/now
 	passes "a reading" pub fridge ward/7
 	passes "a reading, by version 5" pub fridge ward/8 -V 5
 	refused "a reading elsewhere" readings publish.to_broker pub fridge other/7
 	refused "a reading in another's name" readings connect.client_id pub pump ward/9
 	refused "a command" readings control pub fridge ward/pump/set
-	sub() { by dev mosquitto_sub -h $hos -i fridge -t "$1" -C 1 -W 2; }
+	sub() { by mon mosquitto_sub -h $hos -i fridge -t "$1" -C 1 -W 2; }
 	at hos mosquitto_pub -h $hos -t config/fridge/a -r -m 1
 	passes "its settings" sub config/fridge/+
 	refused "everybody's settings" readings subscribe.topics sub 'config/#'
@@ -189,7 +187,7 @@ tls() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=portal.example -keyout "$dir/tls.key" -out "$dir/tls.pem" 2>/dev/null
 	at hos openssl s_server -accept $hos:8443 -key "$dir/tls.key" -cert "$dir/tls.pem" -www >/dev/null 2>&1 &
 	up listens_tcp hos 8443
-	shake() { by dev openssl s_client -connect $hos:8443 "$@" </dev/null; }
+	shake() { by mon openssl s_client -connect $hos:8443 "$@" </dev/null; }
 	passes "TLS 1.3 with the portal" shake -servername portal.example -tls1_3
 	refused "TLS 1.2 with it" portal version shake -servername portal.example -tls1_2
 	refused "another name" portal sni shake -servername evil.example
@@ -208,7 +206,7 @@ http() {
 	N
 	at hos nginx -c "$dir/nginx.conf" >/dev/null 2>&1 &
 	up listens_tcp hos 80
-	get() { by dev curl -fsS -m 10 -o "$dir/body" "$@"; }
+	get() { by mon curl -fsS -m 10 -o "$dir/body" "$@"; }
 	passes "a result is read" get http://$hos/results/7
 	refused "what is beside it" web url get http://$hos/admin/users
 	refused "the way round" web url get --path-as-is http://$hos/results/../admin/users
@@ -253,7 +251,7 @@ smb() {
 	C
 	at hos smbd -F -s "$dir/smb.conf" -d0 --debug-stdout </dev/null >"$dir/smbd" 2>&1 &
 	up listens_tcp hos 445
-	client() { by dev smbclient -s "$dir/smb.conf" -N -t 5 "//$hos/$1" -c "$2"; }
+	client() { by mon smbclient -s "$dir/smb.conf" -N -t 5 "//$hos/$1" -c "$2"; }
 	passes "a report is laid down" client out "put $dir/report.pdf report.pdf"
 	refused "another share" files share client private 'get list.pdf /dev/null'
 	refused "a program is laid down" files filename client out "put $dir/report.pdf update.exe"
@@ -270,14 +268,14 @@ syslog() {
 	C
 	at hos rsyslogd -n -f "$dir/rsyslog.conf" -i "$dir/rsyslog.pid" >/dev/null 2>&1 &
 	up listens hos 514
-	log() { by dev logger -n $hos -P 514 -d --rfc5424 -p "$1" -t "$2" "$3"; }
+	log() { by mon logger -n $hos -P 514 -d --rfc5424 -p "$1" -t "$2" "$3"; }
 	log local0.info pump first
 	log auth.info pump forbidden
 	log local0.info sshd forbidden
 	log local0.info pump last
 	soon "what the pump says" grep -q last "$dir/messages"
-	soon "another facility" told log facility
-	soon "another program" told log appname
+	soon "another facility" told_more 0 log facility
+	soon "another program" told_more 0 log appname
 	fails "nothing else arrives" grep forbidden "$dir/messages"
 }
 
@@ -290,9 +288,9 @@ snmp() {
 	createUser nurse SHA authsecret1
 	psyslocation bed 12
 	C
-	at dev env SNMP_PERSISTENT_DIR="$dir/snmp" snmpd -f -Lo -C -c "$dir/snmpd.conf" >"$dir/snmpd" 2>&1 &
+	at mon env SNMP_PERSISTENT_DIR="$dir/snmp" snmpd -f -Lo -C -c "$dir/snmpd.conf" >"$dir/snmpd" 2>&1 &
 	export SNMP_PERSISTENT_DIR=$dir/snmpc
-	up listens dev 161
+	up listens mon 161
 	manager() { local verb=$1; shift; by hos "snmp$verb" -t 1 -r 0 "$@"; }
 	contact=1.3.6.1.2.1.1.4.0
 	passes "read by version 2c" manager get -v2c -c ward7x $dev $contact
@@ -304,8 +302,8 @@ snmp() {
 }
 
 modbus() {
-	at dev /usr/bin/python3 "$self/members.py" modbus $dev >/dev/null 2>&1 &
-	up listens_tcp dev 502
+	at mon /usr/bin/python3 "$self/members.py" modbus $dev >/dev/null 2>&1 &
+	up listens_tcp mon 502
 	poll() { by hos mbpoll -m tcp -0 -1 -q -o 2 -t 4 "$@"; }
 	passes "a register is read" poll -a 1 -r 3 $dev
 	refused "another unit's" registers unit_id poll -a 2 -r 3 $dev
@@ -315,8 +313,8 @@ modbus() {
 }
 
 coap() {
-	at dev coap-server-notls -A $dev -d 10 >/dev/null 2>&1 &
-	up listens dev 5683
+	at mon coap-server-notls -A $dev -d 10 >/dev/null 2>&1 &
+	up listens mon 5683
 	asks() { by hos coap-client-notls -B 3 "$@" | grep .; }
 	passes "the time" asks -m get coap://$dev/time
 	refused "anything else" clock uri_path asks -m get coap://$dev/.well-known/core
@@ -329,8 +327,8 @@ ssh() {
 	ssh-keygen -q -t ed25519 -N '' -f "$dir/host" && ssh-keygen -q -t ed25519 -N '' -f "$dir/me"
 	mkdir -p /run/sshd
 	printf '%s\n' "HostKey $dir/host" "AuthorizedKeysFile $dir/me.pub" 'PidFile none' 'StrictModes no' 'UsePAM no' 'PermitRootLogin yes' >"$dir/sshd.conf"
-	at dev /usr/sbin/sshd -f "$dir/sshd.conf" -E "$dir/sshd.log" -p 22
-	up listens_tcp dev 22
+	at mon /usr/sbin/sshd -f "$dir/sshd.conf" -E "$dir/sshd.log" -p 22
+	up listens_tcp mon 22
 	dropbearconvert openssh dropbear "$dir/me" "$dir/me.db" 2>/dev/null
 	passes "OpenSSH" by hos ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i "$dir/me" root@$dev true
 	refused "dropbear" shell client.software_version by hos dbclient -y -y -i "$dir/me.db" root@$dev true
