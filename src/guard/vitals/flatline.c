@@ -46,6 +46,8 @@
 #define PRESS	    (400 * MS)	/* nor do they press faster */
 #define JUMPED	    1.3	  /* of the usual height is what no beat ends with: an electrode lets go, */
 #define OF_PACE	    0.75  /* nor comes so soon after the one before; */
+#define AWAY	    0.18  /* of a beat, from where it rests between beats, nor does a line end; */
+#define RESTS	    8	  /* of those say where that is */
 #define WHOLE	    0.8	  /* of the usual height are beats of electrodes that nobody touched, */
 #define LAST	    4	  /* ones, each no less and no more than a beat; */
 #define LASTING	    2.0	  /* intervals, at most, from the last of them to the flat line, */
@@ -274,6 +276,19 @@ static bool is_still(const struct pulse *ecg, double interval)
 	return (double)(ecg->now_ns - ecg->stirred_ns) >= FLAT_BEATS * interval;
 }
 
+/* Is the line flat about where it was between beats? One whose electrode lets go is led elsewhere. */
+static bool is_at_rest(const struct pulse *ecg)
+{
+	double rest[RESTS];
+	const struct pulse_beat *b;
+	unsigned n = 0;
+
+	for (; n < RESTS && (b = pulse_back(ecg, n)); n++)
+		rest[n] = (double)b->rest;
+	pulse_sort(rest, n);
+	return n && fabs(ecg->settled - rest[n / 2]) < ecg->reference * AWAY;
+}
+
 /* Did beats as high as ever go on until the line was flat? */
 static bool was_whole(const struct pulse *ecg, double interval)
 {
@@ -373,7 +388,8 @@ static const char *doubt_of(const struct pulse *ecg, const struct pulse *other,
 
 	if (!was_whole(ecg, usual))
 		return "electrodes put on anew";
-	if (!ended_with_a_beat(ecg, usual) || (!other->ecg && !is_still(ecg, usual)))
+	if (!ended_with_a_beat(ecg, usual) || !is_at_rest(ecg) ||
+	    (!other->ecg && !is_still(ecg, usual)))
 		return "an electrode that lets go";
 	if (n->unexplained < 2 || paused || (double)ecg->active_ns > row_ns + LATELY * usual ||
 	    !is_the_hearts(other, end, usual, &certain))

@@ -28,6 +28,7 @@ void pulse_init(struct pulse *p, bool ecg)
 {
 	memset(p, 0, sizeof(*p));
 	p->ecg = ecg;
+	p->least = INFINITY;
 }
 
 void pulse_break(struct pulse *p)
@@ -41,6 +42,7 @@ void pulse_break(struct pulse *p)
 	p->window_ns = 0;
 	p->window_max = p->window_last = 0;
 	p->active_ns = p->heard_ns = 0;
+	p->least = INFINITY;
 }
 
 /* They are moved to their places one by one, which is less than what qsort() calls. */
@@ -120,7 +122,9 @@ static void take_beat(struct pulse *p)
 	p->beat[p->beats++ % PULSE_BEATS] = (struct pulse_beat){.time_ns = p->summit_ns,
 								.onset_ns = p->onset_ns,
 								.height = (float)p->summit,
-								.unlike = -1};
+								.unlike = -1,
+								.rest = (float)p->rest};
+	p->least = INFINITY;
 	p->shapeless_ns = p->ecg ? 0 : p->onset_ns;
 	learn(p, p->summit);
 }
@@ -287,10 +291,15 @@ static void step(struct pulse *p, double value)
 	if (!p->active_ns)
 		p->active_ns = p->heard_ns = p->now_ns;
 	height = height_now(p);
+	if (height < p->least) {
+		p->least = height;
+		p->rest = value;
+	}
 	if (height >= p->reference * STILL)
 		p->stirred_ns = p->now_ns;
 	if (height >= p->reference * FLAT) {
 		p->active_ns = p->now_ns;
+		p->settled = value;
 		p->flat_max = 0;
 	} else if (height > p->flat_max) {
 		p->flat_max = height;

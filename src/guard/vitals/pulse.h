@@ -23,6 +23,7 @@ struct pulse_beat {
 		onset_ns; /* when it rose above the threshold: to a part of a step, whatever noise there is */
 	float height;
 	float unlike; /* how far its shape is from those before, 0 to 2; below 0: not known */
+	float rest;   /* of an ECG: the line's level ahead of it, where it moved the least */
 };
 
 struct pulse {
@@ -52,7 +53,10 @@ struct pulse {
 	struct pulse_beat beat[PULSE_BEATS]; /* the last ones, by beats % PULSE_BEATS */
 	uint64_t beats;
 	uint64_t active_ns; /* when the wave last moved as a beat's parts do */
-	double flat_max;    /* the most it has moved since */
+	double flat_max;    /* the most it has moved since, */
+	double settled;	    /* and the level at which that began */
+	double rest,
+		least; /* the level where it moved the least since the last beat, and by how much */
 	uint64_t
 		stirred_ns; /* when it last moved by as much as a hum, or a heart that hardly shows */
 };
