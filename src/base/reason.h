@@ -464,6 +464,12 @@
 	  "A second machine hands out addresses here, and would send traffic another way.")        \
 	X(ROUTER_SECOND, "router.second",                                                          \
 	  "A second machine says that it is the way out of this network, or who resolves names.")  \
+	X(DHCP_FIRST_SERVER, "dhcp.first_server",                                                  \
+	  "A machine hands out addresses or says who resolves names, where machines have asked "   \
+	  "for an hour and nobody did.")                                                           \
+	X(ROUTER_FIRST, "router.first",                                                            \
+	  "A machine says that it is the way out by IPv6, or who resolves names, where machines "  \
+	  "have asked for an hour and nobody did.")                                                \
 	X(DNS_FORGED, "dns.forged",                                                                \
 	  "Answers to a question about a machine's address came that do not belong to it, as "     \
 	  "somebody sends who guesses.")

@@ -277,6 +277,15 @@ static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
 	return false;
 }
 
+/*
+ * Does the answer to what is asked come by here? To the ward it does; who asks on the hospital's side may
+ * be answered there. A router tells everybody, so without a policy that tells sides it does.
+ */
+static bool asks_through(const struct work *w, const struct gate_port *port)
+{
+	return port ? port->side == GATE_WARD : !w->p.has_ports;
+}
+
 /* Names of machines, and addresses, are handed out by whom a policy names; where it names nobody, what
  * somebody does shows who he is. */
 static __attribute__((cold)) void watch_offer(struct engine *e, struct work *w,
@@ -284,10 +293,11 @@ static __attribute__((cold)) void watch_offer(struct engine *e, struct work *w,
 {
 	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
 
-	if (!d->reply || w->v.reason != REASON_NONE ||
-	    (port && !(port->flags & GATE_PORT_DHCP_ANY)))
+	if (w->v.reason != REASON_NONE || (port && !(port->flags & GATE_PORT_DHCP_ANY)))
 		return;
-	behaves(e, w, impostor_offered(e->impostor, &w->p, d, w->segment, e->now_ns));
+	behaves(e, w,
+		impostor_offered(e->impostor, &w->p, d, w->segment, asks_through(w, port),
+				 e->now_ns));
 }
 
 static __attribute__((cold)) void watch_lead(struct engine *e, struct work *w)
@@ -297,7 +307,8 @@ static __attribute__((cold)) void watch_lead(struct engine *e, struct work *w)
 	if (w->v.reason != REASON_NONE ||
 	    (w->p.has_ports && port && !(port->flags & GATE_PORT_DHCP_ANY)))
 		return;
-	behaves(e, w, impostor_led(e->impostor, &w->p, w->segment, e->now_ns));
+	behaves(e, w,
+		impostor_led(e->impostor, &w->p, w->segment, asks_through(w, port), e->now_ns));
 }
 
 static __attribute__((cold)) void watch_claim(struct engine *e, struct work *w)

@@ -41,6 +41,8 @@ struct domain {
 	struct server first;
 	struct gate_ip other; /* the last that was told of, at told_ns */
 	uint64_t told_ns;
+	uint64_t asked_ns; /* the first of the questions in vain, while there is no server */
+	uint32_t asked;
 };
 
 struct impostor {
@@ -48,6 +50,8 @@ struct impostor {
 	struct domain domains[DOMAINS];
 	struct hash_key key;
 };
+
+static const struct behaviour_finding nothing = {REASON_NONE, 0};
 
 struct impostor *impostor_new(void)
 {
@@ -97,21 +101,20 @@ static void note_name(struct machine *m, uint32_t name)
 struct behaviour_finding impostor_claimed(struct impostor *i, const struct packet *p,
 					  uint32_t segment, uint64_t now_ns)
 {
-	struct behaviour_finding found = {REASON_NONE, 0};
 	uint32_t names[CLAIMS];
 	unsigned count = claim_read(p->payload, &p->src_ip, names);
 	struct machine *m;
 	bool proxy = false;
 
 	if (!count)
-		return found;
+		return nothing;
 	m = machine_of(i, p, segment, now_ns);
 	for (unsigned n = 0; n < count; n++) {
 		note_name(m, names[n]);
 		proxy |= claim_is_proxy(names[n]);
 	}
 	if (m->found || (m->count < IMPOSTOR_NAMES && !proxy))
-		return found;
+		return nothing;
 	m->found = true;
 	return (struct behaviour_finding){REASON_NAMES_POISONED, m->count};
 }
@@ -138,16 +141,40 @@ static bool same(const struct gate_ip *a, const struct gate_ip *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* Is it a second one, that leads another way? Two that stand in for each other say the same. */
+static bool is_gone(const struct domain *l, uint64_t now_ns)
+{
+	return !l->first.last_ns || is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS);
+}
+
+/* What is asked while somebody is there gets its answer. */
+static struct behaviour_finding ask(struct domain *l, uint64_t now_ns)
+{
+	if (is_gone(l, now_ns)) {
+		if (!l->asked)
+			l->asked_ns = now_ns;
+		l->asked += l->asked < IMPOSTOR_VAIN;
+	}
+	return nothing;
+}
+
+static enum reason first_of(enum reason second)
+{
+	return second == REASON_ROUTER_SECOND ? REASON_ROUTER_FIRST : REASON_DHCP_FIRST_SERVER;
+}
+
+/* Is it new where there was none, or a second one that leads another way? Two that stand in for each other say the same. */
 static struct behaviour_finding compare(struct domain *l, const struct server *s)
 {
-	static const struct behaviour_finding nothing = {REASON_NONE, 0};
 	uint64_t now_ns = s->last_ns;
+	bool known = same(&l->first.ip, &s->ip), gone = is_gone(l, now_ns);
+	bool in_vain =
+		l->asked == IMPOSTOR_VAIN && is_past(l->asked_ns, now_ns, IMPOSTOR_WINDOW_NS);
 
-	if (is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS) || !l->first.last_ns ||
-	    same(&l->first.ip, &s->ip)) {
+	if (known || gone) {
 		l->first = *s;
-		return nothing;
+		l->asked = 0;
+		return known || !in_vain ? nothing
+					 : (struct behaviour_finding){first_of(l->key.reason), 1};
 	}
 	if (same(&l->first.router, &s->router) && same(&l->first.resolver, &s->resolver))
 		return nothing;
@@ -160,35 +187,51 @@ static struct behaviour_finding compare(struct domain *l, const struct server *s
 
 /* One that only names files to boot from (PXE) offers no address. */
 struct behaviour_finding impostor_offered(struct impostor *i, const struct packet *p,
-					  const struct dhcp *d, uint32_t segment, uint64_t now_ns)
+					  const struct dhcp *d, uint32_t segment,
+					  bool answered_here, uint64_t now_ns)
 {
 	static const uint8_t none[4];
 	struct server s = {d->server, d->router, d->resolver, now_ns};
+	struct domain *l;
 
-	if (!d->reply || (d->type != DHCP_OFFER && d->type != DHCP_ACK) ||
-	    !memcmp(d->yours.b + 12, none, sizeof(none)))
-		return (struct behaviour_finding){REASON_NONE, 0};
-	return compare(domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER), &s);
+	if (d->reply ? (d->type != DHCP_OFFER && d->type != DHCP_ACK) ||
+			       !memcmp(d->yours.b + 12, none, sizeof(none))
+		     : d->type != DHCP_DISCOVER || !answered_here)
+		return nothing;
+	l = domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER);
+	return d->reply ? compare(l, &s) : ask(l, now_ns);
+}
+
+/* A server of DHCPv6 leads nobody, but by whom it makes resolve names. */
+static enum reason read_dhcp6(const struct packet *p, struct server *ret_s, bool *ret_asks)
+{
+	struct dhcp6 d;
+
+	if (dhcp6_read(p->payload, &d) != PARSE_OK)
+		return REASON_NONE;
+	*ret_asks = p->dst_port == DHCP6_SERVER_PORT &&
+		    (d.type == DHCP6_SOLICIT || d.type == DHCP6_INFORMATION_REQUEST);
+	ret_s->resolver = d.resolver;
+	return *ret_asks || (p->src_port == DHCP6_SERVER_PORT && p->dst_port == DHCP6_CLIENT_PORT &&
+			     (d.type == DHCP6_ADVERTISE || d.type == DHCP6_REPLY) && d.has_resolver)
+		       ? REASON_DHCP_SECOND_SERVER
+		       : REASON_NONE;
 }
 
 /*
- * RFC 4861 §6.1.2: from the link itself, or it is no advertisement. One that is neither the way out nor
- * names who resolves leads nobody; nor does a server of DHCPv6, but by whom it makes resolve names.
+ * RFC 4861 §6.1: from the link itself, or it is neither. One that is neither the way out nor names who
+ * resolves leads nobody.
  */
-static enum reason read_lead(const struct packet *p, struct server *ret_s)
+static enum reason read_router(const struct packet *p, struct server *ret_s, bool *ret_asks)
 {
 	struct router r;
-	struct dhcp6 d;
 
-	if (p->proto == PROTO_UDP) {
-		if (p->dst_port != DHCP6_CLIENT_PORT || dhcp6_read(p->payload, &d) != PARSE_OK ||
-		    (d.type != DHCP6_ADVERTISE && d.type != DHCP6_REPLY) || !d.has_resolver)
-			return REASON_NONE;
-		ret_s->resolver = d.resolver;
-		return REASON_DHCP_SECOND_SERVER;
-	}
-	if (p->ttl != 255 || router_read(p->l4, &r) != PARSE_OK ||
-	    !(r.lifetime_s || r.has_resolver))
+	*ret_asks = p->icmp_type == ROUTER_SOLICITATION;
+	if (p->ttl != 255)
+		return REASON_NONE;
+	if (*ret_asks)
+		return REASON_ROUTER_SECOND;
+	if (router_read(p->l4, &r) != PARSE_OK || !(r.lifetime_s || r.has_resolver))
 		return REASON_NONE;
 	ret_s->router = r.network;
 	ret_s->resolver = r.resolver;
@@ -196,14 +239,18 @@ static enum reason read_lead(const struct packet *p, struct server *ret_s)
 }
 
 struct behaviour_finding impostor_led(struct impostor *i, const struct packet *p, uint32_t segment,
-				      uint64_t now_ns)
+				      bool answered_here, uint64_t now_ns)
 {
 	/* Not a relay of DHCP for IPv4, which has an address. */
 	static const struct gate_ip link = {.b = {0xfe, 0x80}};
 	struct server s = {.ip = p->src_ip, .last_ns = now_ns};
-	enum reason reason = read_lead(p, &s);
+	struct domain *l;
+	bool asks = false;
+	enum reason reason =
+		p->proto == PROTO_UDP ? read_dhcp6(p, &s, &asks) : read_router(p, &s, &asks);
 
-	if (reason == REASON_NONE)
-		return (struct behaviour_finding){REASON_NONE, 0};
-	return compare(domain_of(i, p, &link, segment, reason), &s);
+	if (reason == REASON_NONE || (asks && !answered_here))
+		return nothing;
+	l = domain_of(i, p, &link, segment, reason);
+	return asks ? ask(l, now_ns) : compare(l, &s);
 }

@@ -3,7 +3,7 @@
 recordings into pcapng.
 
 usage: test/pcap/make.py             every hand-made case
-       test/pcap/make.py merge OUT NAME PCAP [NAME PCAP]...
+       test/pcap/make.py merge OUT WAITED_NS NAME PCAP [NAME PCAP]...
 """
 import math
 import os
@@ -129,9 +129,11 @@ def read_nano(path):
         at += 16 + have
 
 
-def merge(out, *pairs):
-    names, files = pairs[::2], pairs[1::2]
-    packets = sorted((ns, i, data, wire) for i, f in enumerate(files) for ns, data, wire in read_nano(f))
+def merge(out, waited_ns, *pairs):
+    """What came after that moment, if it is one, comes an hour later: nobody is to sit through it."""
+    names, files, waited = pairs[::2], pairs[1::2], int(waited_ns)
+    packets = sorted((ns + (3600 * 10**9 if waited and ns > waited else 0), i, data, wire)
+                     for i, f in enumerate(files) for ns, data, wire in read_nano(f))
     pcapng(out, [(n, ETHERNET) for n in names], [(i, ns, data, wire) for ns, i, data, wire in packets])
 
 

@@ -69,7 +69,7 @@ build() {
 # record CASE: runs make_CASE while both ports are recorded.
 record() {
 	local case=$1
-	local dumps=
+	local dumps= waited=0
 	mkdir -p "$case"
 	for port in eth1 eth0; do
 		on gw tcpdump -Z root -q -i $port -Q in --immediate-mode -U -s "${snap:-0}" \
@@ -85,7 +85,7 @@ record() {
 	sleep 0.5
 	ip netns pids "$p-gw" | xargs -r kill -INT
 	wait $dumps || true
-	./make.py merge "$case/input.pcap" eth1 "$work/eth1" eth0 "$work/eth0"
+	./make.py merge "$case/input.pcap" $waited eth1 "$work/eth1" eth0 "$work/eth0"
 	on dev ip neigh flush dev eth; on srv ip neigh flush dev eth
 	for n in dev evil srv; do ip netns pids "$p-$n" | xargs -r kill 2>/dev/null || true; done
 }
@@ -841,6 +841,17 @@ make_second_router() {
 	for n in dev evil srv; do on $n sysctl -qw net.ipv6.conf.eth.disable_ipv6=1; done
 }
 
+# Machines ask for a router and a server by IPv6, and nobody answers; an hour later somebody does, as mitm6 would.
+make_first_router() {
+	for n in dev evil srv; do on $n sysctl -qw net.ipv6.conf.eth.disable_ipv6=0; done
+	sleep 2
+	try on dev timeout 15 dhclient -6 -1 -sf /bin/true -lf "$work/leases6" -pf "$work/pid6" eth
+	waited=$(date +%s%N)
+	lead6 srv fd00:66::
+	try on dev timeout 10 dhclient -6 -1 -sf /bin/true -lf "$work/leases6" -pf "$work/pid6" eth
+	for n in dev evil srv; do on $n sysctl -qw net.ipv6.conf.eth.disable_ipv6=1; done
+}
+
 # A server of Windows' names that answers for its own, and a machine that answers for everybody's.
 make_names_poisoned() {
 	mkdir -p "$work/samba"
@@ -868,7 +879,7 @@ cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dico
 	dicom-hostile hl7 hl7-forbidden hl7-http hl7-inside mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database starttls print smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
-cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths second-router"
+cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths second-router first-router"
 build
 # shellcheck disable=SC2086 # words
 [ $# != 0 ] || set -- $cases

@@ -131,6 +131,8 @@ static void a_name_is_one_however_it_is_asked(void **state)
 			 0);
 }
 
+static bool elsewhere; /* do answers go another way? */
+
 static enum reason offer(struct impostor *i, uint8_t server, uint8_t router, uint8_t resolver,
 			 uint64_t now_ns)
 {
@@ -145,7 +147,7 @@ static enum reason offer(struct impostor *i, uint8_t server, uint8_t router, uin
 	d.router = ip_of(0, router);
 	d.resolver = ip_of(0, resolver);
 	d.yours = ip_of(1, 100);
-	return impostor_offered(i, &p, &d, 0, now_ns).reason;
+	return impostor_offered(i, &p, &d, 0, !elsewhere, now_ns).reason;
 }
 
 static void a_second_server_with_other_ways_is_told(void **state)
@@ -186,14 +188,15 @@ static enum reason lead(struct impostor *i, uint8_t from, uint16_t port, const c
 	p.proto = port ? PROTO_UDP : PROTO_ICMPV6;
 	p.has_ports = port != 0;
 	p.src_port = port;
-	p.dst_port = port ? 546 : 0;
+	p.dst_port = port == 546 ? 547 : port ? 546 : 0;
 	p.icmp_type = (uint8_t)text[0];
 	p.ttl = 255;
 	p.src_ip.b[0] = 0xfe;
 	p.src_ip.b[1] = 0x80;
 	p.src_ip.b[15] = from;
 	p.l4 = p.payload = unit_exact(text, len);
-	found = impostor_may_lead(&p) ? impostor_led(i, &p, 0, now_ns).reason : REASON_NONE;
+	found = impostor_may_lead(&p) ? impostor_led(i, &p, 0, !elsewhere, now_ns).reason
+				      : REASON_NONE;
 	free((void *)p.payload.data);
 	return found;
 }
@@ -242,6 +245,90 @@ static void a_second_server_of_dhcpv6_is_told(void **state)
 	impostor_free(i);
 }
 
+static enum reason discover(struct impostor *i, uint64_t now_ns)
+{
+	struct packet p;
+	struct dhcp d;
+
+	memset(&p, 0, sizeof(p));
+	memset(&d, 0, sizeof(d));
+	d.type = DHCP_DISCOVER;
+	return impostor_offered(i, &p, &d, 0, !elsewhere, now_ns).reason;
+}
+
+#define SOLICITS "\x85\0\0\0\0\0\0\0"
+#define LEADS	 "\x86\0\0\0\x40\0\x07\x08\0\0\0\0\0\0\0\0" NETWORK
+#define SOLICIT6 "\x01\1\2\3\0\x01\0\2ab"
+#define INFORM6	 "\x0b\1\2\3\0\x01\0\2ab"
+#define REPLY6	 "\x07\1\2\3\0\x17\0\x10" FD00_9 "\x66"
+
+/* Who asks by all three ways, and who answers: what is said of those who do. */
+static void ask_all(struct impostor *i, uint64_t now)
+{
+	assert_int_equal(discover(i, now), REASON_NONE);
+	assert_int_equal(lead(i, 5, 0, OF(SOLICITS), now), REASON_NONE);
+	assert_int_equal(lead(i, 5, 546, now % 2 ? SOLICIT6 : INFORM6, 10, now), REASON_NONE);
+}
+
+static void answer_all(struct impostor *i, uint8_t from, bool told, uint64_t now)
+{
+	assert_int_equal(offer(i, from, 1, 2, now), told ? REASON_DHCP_FIRST_SERVER : REASON_NONE);
+	assert_int_equal(lead(i, from, 0, OF(LEADS), now),
+			 told ? REASON_ROUTER_FIRST : REASON_NONE);
+	assert_int_equal(lead(i, from, 547, OF(REPLY6), now),
+			 told ? REASON_DHCP_FIRST_SERVER : REASON_NONE);
+}
+
+#define HOUR IMPOSTOR_WINDOW_NS
+
+static void a_first_one_after_questions_in_vain_is_told(void **state)
+{
+	static const struct {
+		unsigned questions;
+		uint64_t waited;
+		bool told;
+	} rows[] = {{3, HOUR, true}, {9, 30 * HOUR, true}, {2, HOUR, false}, {3, HOUR - 1, false}};
+
+	for (unsigned n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
+		struct impostor *i = impostor_new();
+		uint64_t now = NSEC_PER_SEC;
+
+		for (unsigned k = 0; k < rows[n].questions; k++)
+			ask_all(i, now + k);
+		answer_all(i, 66, rows[n].told, now + rows[n].waited);
+		answer_all(i, 66, false, now + rows[n].waited + 1); /* told */
+		impostor_free(i);
+	}
+}
+
+static void a_first_one_that_was_there_is_not(void **state)
+{
+	struct impostor *i = impostor_new();
+	uint64_t now = NSEC_PER_SEC;
+
+	answer_all(i, 1, false, now); /* there from the beginning */
+	for (unsigned k = 0; k < 9; k++)
+		ask_all(i, ++now);
+	answer_all(i, 1, false, now + 2 * HOUR);
+	now += 2 * HOUR + IMPOSTOR_SERVER_NS; /* down for a day and longer, and back */
+	for (unsigned k = 0; k < 9; k++)
+		ask_all(i, ++now);
+	answer_all(i, 1, false, now + HOUR);
+	now += HOUR + IMPOSTOR_SERVER_NS;
+	for (unsigned k = 0; k < 9; k++)
+		ask_all(i, ++now);
+	answer_all(i, 66, true, now + HOUR); /* for good */
+	impostor_free(i);
+
+	i = impostor_new();
+	elsewhere = true;
+	for (unsigned k = 0; k < 9; k++)
+		ask_all(i, ++now);
+	answer_all(i, 66, false, now + HOUR);
+	elsewhere = false;
+	impostor_free(i);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -252,6 +339,8 @@ int main(void)
 		cmocka_unit_test(a_second_server_with_other_ways_is_told),
 		cmocka_unit_test(a_second_router_is_told),
 		cmocka_unit_test(a_second_server_of_dhcpv6_is_told),
+		cmocka_unit_test(a_first_one_after_questions_in_vain_is_told),
+		cmocka_unit_test(a_first_one_that_was_there_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 #include "bpf/shared.h"
 
-#define ROUTER_ADVERTISEMENT 134 /* type of ICMPv6 */
+#define ROUTER_SOLICITATION  133 /* types of ICMPv6 */
+#define ROUTER_ADVERTISEMENT 134
 
 struct router {
 	uint16_t lifetime_s; /* as the way out; 0: it is none, or no longer */
