@@ -9,9 +9,8 @@
 #include "http_kit.h"
 
 /* A request that must be found to be two. */
-static void refuse(const char *request, const char *reason)
+static void refuse_piece(struct talk_piece piece, const char *reason)
 {
-	struct talk_piece piece = {0, request, strlen(request)};
 	char part[64];
 
 	snprintf(part, sizeof(part), "\"reason\":\"%s\"", reason);
@@ -19,6 +18,11 @@ static void refuse(const char *request, const char *reason)
 		talk_play(r, "http", false, &piece, 1, cut);
 		assert_says(r, part);
 	}
+}
+
+static void refuse(const char *request, const char *reason)
+{
+	refuse_piece((struct talk_piece){0, request, strlen(request)}, reason);
 }
 
 /* RFC 9113 §3.3: who knows that the server speaks it asks for no upgrade. */
@@ -145,6 +149,10 @@ static void the_target_names_the_host(void **state)
 	refuse("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "http.smuggling");
 	refuse("GET http://a@b/ HTTP/1.1\r\nHost: a\r\n\r\n", "http.smuggling");
 	refuse("CONNECT b:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "http.smuggling");
+	/* Who reads up to a zero takes these for the same. */
+	refuse_piece(
+		(struct talk_piece)TALK_PIECE(0, "GET http://a\0b/ HTTP/1.1\r\nHost: a\0c\r\n\r\n"),
+		"http.smuggling");
 }
 
 /* It may turn out to be SDC's; what is long enough, or ends so, is not waited for. */

@@ -161,7 +161,7 @@ static enum reason read_addressee(struct http_msg *m, const struct http_head *h)
 	other = m->hostname;
 	read_host(m, named);
 	if (other.len &&
-	    (other.len != m->hostname.len ||
+	    (other.len != m->hostname.len || memchr(other.data, 0, other.len) ||
 	     strncasecmp((const char *)other.data, (const char *)m->hostname.data, other.len)))
 		return REASON_HTTP_SMUGGLING;
 	return REASON_NONE;
