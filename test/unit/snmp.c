@@ -79,9 +79,14 @@ static void versions_are_told(void **state)
 		     "\"trap_address\":\"10.9.1.12\"}}\n");
 }
 
-/* RFC 3416 §3: an Integer32, so it may be negative, or zero. */
+/* RFC 3416 §3: an Integer32, so it may be negative, or zero. Some write one without a sign. */
 #define GET_ID(id)                                                                   \
 	"0&\x02\x01\x00\x04\x06ward7x\xa1\x19\x02\x01" id "\x02\x01\x00\x02\x01\x00" \
+	"0\x0e"                                                                      \
+	"0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+
+#define GET_LONG_ID(id)                                                              \
+	"0*\x02\x01\x00\x04\x06ward7x\xa1\x1d\x02\x05" id "\x02\x01\x00\x02\x01\x00" \
 	"0\x0e"                                                                      \
 	"0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
 
@@ -93,7 +98,22 @@ static void request_ids_have_a_sign(void **state)
 	EXPECT(GET_ID("\0"),
 	       "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":0,"
 	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+	EXPECT(GET_LONG_ID("\0\xff\xff\xff\xfe"), "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_"
+						  "next_request\",\"request_id\":4294967294,"
+						  "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+	EXPECT(GET_LONG_ID("\1\0\0\0\0"),
+	       "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":0},"
+	       "\"reason\":\"snmp.malformed\"}\n");
 }
+
+/* What GET_ID() says behind its length, which may be written longer than it has to be. */
+#define LATE_GET                                                                 \
+	"\x02\x01\x00\x04\x06ward7x\xa1\x19\x02\x01\x09\x02\x01\x00\x02\x01\x00" \
+	"0\x0e"                                                                  \
+	"0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+#define SAID_LATE                                                                                \
+	"{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":9,\"vars\":[" \
+	"\"1.3.6.1.2.1.1.5.0\"]}}\n"
 
 /* RFC 3430 §2.1: one behind the other. A length of another form, and what cannot be a message. */
 static void streams_are_read(void **state)
@@ -104,7 +124,8 @@ static void streams_are_read(void **state)
 			      "4Vx\x02\x01\x00\x02\x01\x00"
 			      "0\x0f"
 			      "0\x0d\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x04\x01x"),
-		TALK_PIECE(0, V3_SECRET "0\x0c\x02\x01\x01\x60"),
+		TALK_PIECE(0, "0\x84\0\0\0&" LATE_GET "0\x83\0\0&" LATE_GET V3_SECRET
+			      "0\x0c\x02\x01\x01\x60"),
 	};
 
 	talk_expect("snmp", false, pieces, 3,
@@ -114,7 +135,7 @@ static void streams_are_read(void **state)
 		    "\"default_community\":true,\"request_id\":6,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],"
 		    "\"control\":true}}\n"
 		    "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\",\"request_id\":305419896,"
-		    "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n"
+		    "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n" SAID_LATE SAID_LATE
 		    "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\",\"usm\":\"writer\","
 		    "\"security_level\":\"authPriv\",\"control\":true}}\n"
 		    "{\"snmp\":{},\"reason\":\"snmp.malformed\"}\n");

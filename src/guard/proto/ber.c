@@ -51,20 +51,30 @@ struct reader ber_expect_any(struct reader *r, uint8_t tag)
 	return content;
 }
 
-int32_t ber_read_int(struct reader *r)
+int64_t ber_read_number(struct reader *r)
 {
 	struct reader v = ber_expect(r, BER_INTEGER);
 	size_t len = reader_left(&v);
-	uint32_t n;
+	uint64_t n;
 
-	if (!len || len > 4) {
+	if (!len || len > 5 || (len == 5 && (v.in.data[0] || v.in.data[1] < 0x80))) {
 		r->bad = true;
 		return 0;
 	}
-	n = v.in.data[0] & 0x80 ? UINT32_MAX : 0;
+	n = v.in.data[0] & 0x80 ? UINT64_MAX : 0;
 	while (reader_left(&v))
 		n = n << 8 | read_u8(&v);
-	return (int32_t)n;
+	return (int64_t)n;
+}
+
+int32_t ber_read_int(struct reader *r)
+{
+	int64_t n = ber_read_number(r);
+
+	if (n == (int32_t)n)
+		return (int32_t)n;
+	r->bad = true;
+	return 0;
 }
 
 /* One arc, 7 bits a byte, without padding, of 32 bits at most; `first` of its bytes was read. */

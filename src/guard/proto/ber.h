@@ -12,6 +12,7 @@
 #define BER_OID		 0x06
 #define BER_SEQUENCE	 0x30
 
+#define BER_HEAD_MAX 6	 /* a tag, and how long a length is */
 #define BER_OID_TEXT 172 /* a dotted object identifier, cut to fit */
 
 /* Before an element: how long its content is, all of which need not be there; *ret_tag 0 where there is none. */
@@ -36,6 +37,8 @@ static inline struct reader ber_expect(struct reader *r, uint8_t tag)
 }
 /* INTEGER, of at most four bytes. */
 int32_t ber_read_int(struct reader *r);
+/* The same, or one of 32 bits without a sign, which has a fifth byte ahead that is 0. */
+int64_t ber_read_number(struct reader *r);
 /* A dotted object identifier (X.690 §8.19); false where it is none. `buf` may be NULL. */
 bool ber_oid_text(struct bytes oid, char buf[BER_OID_TEXT]);
 

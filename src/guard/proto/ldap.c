@@ -8,7 +8,6 @@
 #define PORT 389
 #define LOOK \
 	2048 /* at the beginning of a message; of those that are longer the rest is passed over */
-#define HEAD_MAX 6 /* of an element: its tag, and a length of five bytes at most */
 
 #define ENUMERATED 0x0a
 #define SIMPLE	   0x80 /* of AuthenticationChoice, and requestName of an extended one */
@@ -241,7 +240,7 @@ static enum parse probe(const struct proto_input *in)
 	if (!r.bad)
 		begin(&r, &tag);
 	if (r.bad)
-		return in->data.len < 3 * HEAD_MAX && !in->last ? PARSE_MORE : PARSE_BAD;
+		return in->data.len < 3 * BER_HEAD_MAX && !in->last ? PARSE_MORE : PARSE_BAD;
 	r.off = 0;
 	r.bad = false;
 	ber_read_head(&r, &tag);
@@ -283,7 +282,7 @@ static enum parse ldap_read(void *state, const struct proto_input *in, struct ms
 	if (in->data.data[0] != BER_SEQUENCE && st->asked_sasl)
 		return sealed(st, in, m, ret_out);
 	len = ber_read_head(&r, &tag);
-	if (r.bad && in->data.data[0] == BER_SEQUENCE && in->data.len < HEAD_MAX)
+	if (r.bad && in->data.data[0] == BER_SEQUENCE && in->data.len < BER_HEAD_MAX)
 		return PARSE_MORE;
 	all = r.off + len;
 	if (!r.bad && tag == BER_SEQUENCE && in->data.len < (all < LOOK ? all : LOOK))

@@ -143,7 +143,7 @@ static void read_pdu(struct reader *r, struct snmp *m)
 	if (m->type == PDU_TRAP_V1) {
 		read_trap_v1(&pdu, m);
 	} else {
-		m->request_id = ber_read_int(&pdu);
+		m->request_id = ber_read_number(&pdu);
 		status = ber_read_int(&pdu);
 		ber_read_int(&pdu); /* index; of bulk: repetitions */
 		if (status > 0 && m->msg.answer)
@@ -236,21 +236,17 @@ static bool may_begin(struct bytes data, size_t at)
 static enum parse size(struct bytes data, size_t *ret_len)
 {
 	struct reader r = reader_new(data.data, data.len);
-	uint8_t tag = read_u8(&r), first = read_u8(&r);
-	size_t len = first;
+	uint8_t tag;
+	size_t len = ber_read_head(&r, &tag) + r.off;
 
-	if (data.len && tag != BER_SEQUENCE)
+	if (data.len && data.data[0] != BER_SEQUENCE)
 		return PARSE_BAD;
-	if (first & 0x80) {
-		if (first != 0x81 && first != 0x82)
-			return PARSE_BAD;
-		len = first == 0x81 ? read_u8(&r) : read_be16(&r);
-	}
-	len += r.off;
-	if (!r.bad && (len > PROTO_UNIT_MAX || !may_begin(data, r.off)))
+	if (r.bad)
+		return data.len < BER_HEAD_MAX ? PARSE_MORE : PARSE_BAD;
+	if (len > PROTO_UNIT_MAX || !may_begin(data, r.off))
 		return PARSE_BAD;
 	*ret_len = len;
-	return r.bad || len > data.len ? PARSE_MORE : PARSE_OK;
+	return len > data.len ? PARSE_MORE : PARSE_OK;
 }
 
 /* False where the bytes are not one whole message. */
@@ -335,7 +331,7 @@ static void snmp_write(const struct msg *msg, struct json *j)
 
 	if (m->version == 3 && m->usm.data && !m->usm.len)
 		json_str(j, "usm", ""); /* nobody asks for an engine */
-	/* RFC 3416 §3: an Integer32; a trap of v1 has none, and what is encrypted does not show its own. */
+	/* RFC 3416 §3: an Integer32, though some write one without a sign; a trap of v1 has none, and what is encrypted does not show its own. */
 	if (m->type && m->type != PDU_TRAP_V1)
 		json_i64(j, "request_id", m->request_id);
 	if (m->trap_oid.len && ber_oid_text(m->trap_oid, text))

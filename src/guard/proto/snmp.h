@@ -16,7 +16,7 @@ struct snmp {
 	uint8_t version; /* 1, 2, 3 */
 	uint8_t type;	 /* the PDU's tag; 0 where it is encrypted */
 	const char *pdu_type;
-	int32_t request_id;
+	int64_t request_id;
 	const char *error;
 	const char *trap_type;
 	struct bytes trap_oid, trap_address; /* encoded */
