@@ -425,7 +425,7 @@ async function policyPage() {
 				try {
 					const r = await change("policy.apply", { text: text.value, base });
 					said.replaceChildren(el("p", {}, `Generation ${r.generation} is in force.`));
-					base = (await look("policy.get")).hash;
+					base = r.hash; // of what was sent: asked for, it may be somebody else's by now
 				} catch (problem) {
 					if (problem.type === "policy.changed") {
 						base = problem.more.hash;

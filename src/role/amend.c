@@ -307,8 +307,11 @@ static void got_answer(struct keeper *k, struct amend *a, const struct ipc_messa
 	json_t *answer = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
 	const char *error = json_string_value(json_object_get(answer, "error"));
 	struct call_error e = {0};
+	char hex[HASH_HEX];
 
-	if (json_is_object(answer) && !error) {
+	if (json_is_object(answer) && !error && a->text) {
+		hash_hex((struct bytes){(const uint8_t *)a->text, strlen(a->text)}, hex);
+		json_object_set_new(answer, "hash", json_string(hex));
 		call_done(k, a->ticket, answer);
 		return;
 	}

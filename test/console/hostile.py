@@ -321,8 +321,8 @@ def test_policy(k):
             return ok(False, "and sees the difference", r)
         second = a if lost == "a" else b
         s, r = second.ask("policy.apply", {"text": r["text"] + (mine if lost == "a" else theirs).split("\n")[-2] + "\n", "base": r["hash"]})
-        if s != 200:
-            return ok(False, "puts both together", (s, r))
+        if s != 200 or r.get("hash") != a.ask("policy.get", get=True)[1]["hash"]:
+            return ok(False, "puts both together, and is told the hash of what is in force", (s, r))
     text = a.ask("policy.get", get=True)[1]["text"]
     ok(all(f"name: {x}-{turn}," in text for x in "ab" for turn in range(5)),
        "two administrators at once, five times: one changes the policy, the other sees the difference, and nothing of either is lost", text)
