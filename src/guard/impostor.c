@@ -119,8 +119,15 @@ struct behaviour_finding impostor_claimed(struct impostor *i, const struct packe
 	return (struct behaviour_finding){REASON_NAMES_POISONED, m->count};
 }
 
+static bool is_gone(const struct domain *l, uint64_t now_ns)
+{
+	return !l->first.last_ns || is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS);
+}
+
+/* Who only asks (`server` is false) takes no place where a server is known: NULL. */
 static struct domain *domain_of(struct impostor *i, const struct packet *p,
-				const struct gate_ip *relay, uint32_t segment, enum reason reason)
+				const struct gate_ip *relay, uint32_t segment, enum reason reason,
+				bool server, uint64_t now_ns)
 {
 	struct domain_key k;
 	struct domain *l;
@@ -131,8 +138,11 @@ static struct domain *domain_of(struct impostor *i, const struct packet *p,
 	k.vlan = p->vlan_count ? p->vlan[0] : 0;
 	k.reason = (uint16_t)reason;
 	l = &i->domains[hash_bytes(&i->key, &k, sizeof(k)) % DOMAINS];
-	if (memcmp(&l->key, &k, sizeof(k)))
-		*l = (struct domain){.key = k};
+	if (!memcmp(&l->key, &k, sizeof(k)))
+		return l;
+	if (!server && !is_gone(l, now_ns))
+		return NULL;
+	*l = (struct domain){.key = k};
 	return l;
 }
 
@@ -141,15 +151,10 @@ static bool same(const struct gate_ip *a, const struct gate_ip *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-static bool is_gone(const struct domain *l, uint64_t now_ns)
-{
-	return !l->first.last_ns || is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS);
-}
-
 /* What is asked while somebody is there gets its answer. */
 static struct behaviour_finding ask(struct domain *l, uint64_t now_ns)
 {
-	if (is_gone(l, now_ns)) {
+	if (l && is_gone(l, now_ns)) {
 		if (!l->asked)
 			l->asked_ns = now_ns;
 		l->asked += l->asked < IMPOSTOR_VAIN;
@@ -198,7 +203,7 @@ struct behaviour_finding impostor_offered(struct impostor *i, const struct packe
 			       !memcmp(d->yours.b + 12, none, sizeof(none))
 		     : d->type != DHCP_DISCOVER || !answered_here)
 		return nothing;
-	l = domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER);
+	l = domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER, d->reply, now_ns);
 	return d->reply ? compare(l, &s) : ask(l, now_ns);
 }
 
@@ -251,6 +256,6 @@ struct behaviour_finding impostor_led(struct impostor *i, const struct packet *p
 
 	if (reason == REASON_NONE || (asks && !answered_here))
 		return nothing;
-	l = domain_of(i, p, &link, segment, reason);
+	l = domain_of(i, p, &link, segment, reason, !asks, now_ns);
 	return asks ? ask(l, now_ns) : compare(l, &s);
 }

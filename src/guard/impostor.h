@@ -19,8 +19,7 @@
 #define IMPOSTOR_NAMES	   5
 #define IMPOSTOR_WINDOW_NS 3600000000000ull  /* in which it claims them; and is told once */
 #define IMPOSTOR_SERVER_NS 86400000000000ull /* a server that says nothing for so long is gone */
-#define IMPOSTOR_VAIN \
-	3 /* questions without an answer, the first of them a window ago: there is none */
+#define IMPOSTOR_VAIN	   3		     /* questions without an answer, from a window ago on */
 
 struct impostor;
 

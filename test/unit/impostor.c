@@ -245,6 +245,8 @@ static void a_second_server_of_dhcpv6_is_told(void **state)
 	impostor_free(i);
 }
 
+static uint8_t relay; /* that questions say they came by */
+
 static enum reason discover(struct impostor *i, uint64_t now_ns)
 {
 	struct packet p;
@@ -253,6 +255,8 @@ static enum reason discover(struct impostor *i, uint64_t now_ns)
 	memset(&p, 0, sizeof(p));
 	memset(&d, 0, sizeof(d));
 	d.type = DHCP_DISCOVER;
+	if (relay)
+		d.relay = ip_of(2, relay);
 	return impostor_offered(i, &p, &d, 0, !elsewhere, now_ns).reason;
 }
 
@@ -329,6 +333,20 @@ static void a_first_one_that_was_there_is_not(void **state)
 	impostor_free(i);
 }
 
+/* Whoever asks by relays that there are not makes no room for a second server. */
+static void questions_push_no_server_out(void **state)
+{
+	struct impostor *i = impostor_new();
+	uint64_t now = NSEC_PER_SEC;
+
+	assert_int_equal(offer(i, 5, 1, 2, now), REASON_NONE);
+	for (relay = 255; relay; relay--)
+		for (unsigned k = 0; k < 9; k++)
+			assert_int_equal(discover(i, ++now), REASON_NONE);
+	assert_int_equal(offer(i, 66, 66, 2, now), REASON_DHCP_SECOND_SERVER);
+	impostor_free(i);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -341,6 +359,7 @@ int main(void)
 		cmocka_unit_test(a_second_server_of_dhcpv6_is_told),
 		cmocka_unit_test(a_first_one_after_questions_in_vain_is_told),
 		cmocka_unit_test(a_first_one_that_was_there_is_not),
+		cmocka_unit_test(questions_push_no_server_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

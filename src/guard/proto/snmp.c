@@ -331,7 +331,8 @@ static void snmp_write(const struct msg *msg, struct json *j)
 
 	if (m->version == 3 && m->usm.data && !m->usm.len)
 		json_str(j, "usm", ""); /* nobody asks for an engine */
-	/* RFC 3416 §3: an Integer32, though some write one without a sign; a trap of v1 has none, and what is encrypted does not show its own. */
+	/* RFC 3416 §3: an Integer32, though some write one without a sign; a trap of v1 has none, and
+	 * what is encrypted does not show its own. */
 	if (m->type && m->type != PDU_TRAP_V1)
 		json_i64(j, "request_id", m->request_id);
 	if (m->trap_oid.len && ber_oid_text(m->trap_oid, text))

@@ -55,8 +55,8 @@ struct pulse {
 	uint64_t active_ns; /* when the wave last moved as a beat's parts do */
 	double flat_max;    /* the most it has moved since, */
 	double settled;	    /* and the level at which that began */
-	double rest,
-		least; /* the level where it moved the least since the last beat, and by how much */
+	double rest;	    /* the level where it moved the least since the last beat, */
+	double least;	    /* and by how much */
 	uint64_t
 		stirred_ns; /* when it last moved by as much as a hum, or a heart that hardly shows */
 };
