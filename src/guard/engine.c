@@ -10,7 +10,6 @@
 #include "guard/engine_internal.h"
 #include "guard/impostor.h"
 #include "guard/archive.h"
-#include "guard/decode/tunnel.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
@@ -20,7 +19,6 @@
 #define SOURCES		 4096
 #define BEHAVIOUR_ROWS	 2048
 #define FRAGMENT_WAIT_MS 5000
-#define TUNNELS_MOST	 4    /* within each other */
 #define CLEAN_UP	 4    /* groups */
 #define EXPIRE_BURST	 64   /* flows ended at most after so many groups, */
 #define EXPIRE_TICK	 8192 /* and at a tick */
@@ -49,7 +47,7 @@ static void advance(struct engine *e, uint64_t wall_ns)
 	}
 }
 
-static bool is_enforced(const struct engine *e, uint32_t device)
+bool engine_enforces(const struct engine *e, uint32_t device)
 {
 	const struct gate_device *d = engine_device(e, device);
 
@@ -58,7 +56,7 @@ static bool is_enforced(const struct engine *e, uint32_t device)
 
 static bool flow_enforced(void *arg, const struct flow *f)
 {
-	return is_enforced(arg, f->device);
+	return engine_enforces(arg, f->device);
 }
 
 static bool flow_orphaned(void *arg, const struct flow *f)
@@ -126,15 +124,6 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	}
 	report_flow(&e->notice.report, f, how, untold);
 }
-
-/* A piece that went on already, as it was: a frame with `copied` has it for a handle. */
-struct copy {
-	struct gate_verdict verdict;
-	uint8_t data[];
-};
-
-static void fragments_ended(void *arg, const struct fragment_datagram *d);
-static void carried_ended(void *arg, const struct fragment_datagram *d);
 
 int engine_set_policy(struct engine *e, const struct policy *p)
 {
@@ -225,7 +214,7 @@ static bool open_rooms(struct engine *e)
 		e->mirror = mirror_new();
 		e->awaiting = awaiting_new();
 		e->own = calloc(1, sizeof(*e->own));
-		e->carried_fragments = fragment_table_new(&limits, carried_ended, e);
+		e->carried_fragments = fragment_table_new(&limits, engine_carried_ended, e);
 		if (!e->mirror || !e->awaiting || !e->own || !e->carried_fragments)
 			return false;
 		e->o.announce = engine_announce_here;
@@ -236,7 +225,7 @@ static bool open_rooms(struct engine *e)
 		flow_table_ask(e->flows, flow_stays);
 	if (e->flows && e->o.packet_times)
 		flow_table_grow(e->flows);
-	e->fragments = fragment_table_new(&limits, fragments_ended, e);
+	e->fragments = fragment_table_new(&limits, engine_pieces_ended, e);
 	e->doors = doors_new();
 	e->notice.report.app = e->app;
 	if (e->o.bypass && !(e->bypasses = bypasses_new()))
@@ -343,7 +332,7 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-static void place(struct engine *e, const struct frame *f, struct work *w)
+void engine_place(struct engine *e, const struct frame *f, struct work *w)
 {
 	const struct gate_port *port;
 
@@ -358,7 +347,7 @@ static void place(struct engine *e, const struct frame *f, struct work *w)
 	w->segment = port ? port->segment : 0;
 }
 
-static bool is_refused(const struct engine *e, const struct work *w)
+bool engine_refuses(const struct engine *e, const struct work *w)
 {
 	return w->v.action == GATE_DROP && e->o.inline_;
 }
@@ -373,7 +362,7 @@ static void answer(struct engine *e, const struct work *w, const struct gate_por
 		e->capture->ops->inject(e->capture, (struct bytes){reply, len}, w->v.ifindex);
 }
 
-static void settle(struct engine *e, const struct frame *f, const struct work *w)
+void engine_settle(struct engine *e, const struct frame *f, const struct work *w)
 {
 	struct capture *c = e->capture;
 	const struct gate_verdict *v = &w->v;
@@ -386,7 +375,7 @@ static void settle(struct engine *e, const struct frame *f, const struct work *w
 		c->ops->drop(c, f);
 		return;
 	}
-	if (is_refused(e, w)) {
+	if (engine_refuses(e, w)) {
 		c->ops->drop(c, f);
 		return;
 	}
@@ -407,209 +396,6 @@ static void settle(struct engine *e, const struct frame *f, const struct work *w
 		c->ops->forward(c, f, out);
 }
 
-/* The word on the piece with the transport header is the word on the datagram. */
-static const struct gate_verdict *kernels_verdict(const struct fragment_datagram *d)
-{
-	for (unsigned i = 0; i < d->count; i++)
-		if (d->frames[i].verdict && !(d->frames[i].verdict->flags & GATE_VERDICT_FRAGMENT))
-			return d->frames[i].verdict;
-	return NULL;
-}
-
-/* Of pieces nothing can be left out that must not arrive; nobody cuts what has hardly a content. */
-static bool is_cut_syn(const struct packet *p)
-{
-	return p->proto == PROTO_TCP && p->tcp_flags & TCP_SYN;
-}
-
-/* One that a capture cut is part of nothing; on a line that is not inspected each is judged by itself
- * alone, as in the kernel. */
-static bool is_piece(const struct engine *e, const struct work *w)
-{
-	return w->p.fragment && w->p.frame.len >= w->p.wire_len && w->v.action != GATE_DROP &&
-	       !(e->policy && w->v.action == GATE_PASS);
-}
-
-static bool copy_of(const struct frame *f, struct frame *ret_copy)
-{
-	struct copy *c = malloc(sizeof(*c) + f->data.len);
-
-	if (!c)
-		return false;
-	memcpy(c->data, f->data.data, f->data.len);
-	*ret_copy = *f;
-	if (f->verdict) {
-		c->verdict = *f->verdict;
-		ret_copy->verdict = &c->verdict;
-	}
-	ret_copy->data.data = c->data;
-	ret_copy->handle = (uintptr_t)c;
-	ret_copy->copied = true;
-	return true;
-}
-
-/* The piece waits for the rest of its datagram. */
-static bool add_copy(struct fragment_table *t, const struct frame *copy, struct work *w)
-{
-	packet_decode(copy->data, copy->link, copy->time_ns, copy->wire_len, &w->p);
-	return fragment_add(t, &w->p, copy);
-}
-
-static void hear_carried(struct engine *e, const struct frame *f, struct work *w)
-{
-	packet_decode(f->data, f->link, f->time_ns, f->wire_len, &w->p);
-	place(e, f, w);
-	flow_hint(e->flows, &w->p, w->segment, &w->hint);
-	w->floor_hint.key = NULL;
-}
-
-/*
- * What a packet of a file carries in a tunnel is told as well as the tunnel: it may be a mirror's way to
- * who recorded it. It has no frame of its own to wait with, or to be settled. Who stands in the path
- * (`--inline`) looks into none.
- */
-static void take_carried(struct engine *e, const struct frame *f, const struct packet *p)
-{
-	struct work *w = &e->carried;
-	struct tunnel_inner in;
-	struct frame copy;
-
-	for (unsigned n = 0; n < TUNNELS_MOST && tunnel_inner(p, &in); n++) {
-		const struct frame inner = {.data = in.frame,
-					    .time_ns = p->time_ns,
-					    .wire_len = in.wire_len,
-					    .ifindex = f->ifindex,
-					    .link = in.link | LINK_OFFLOAD | LINK_WRAPPED};
-
-		hear_carried(e, &inner, w);
-		p = &w->p;
-		if (mirror_is_copy(e->mirror, p)) {
-			e->stats.copies++;
-			return;
-		}
-		engine_judge(e, NULL, w);
-		if (is_piece(e, w) && !e->in_carried && copy_of(&inner, &copy)) {
-			add_copy(e->carried_fragments, &copy, w);
-			return;
-		}
-		engine_conclude(e, w);
-	}
-}
-
-static void judge_whole(struct engine *e, const struct fragment_datagram *d)
-{
-	struct work *w = &e->whole;
-
-	packet_decode(d->whole.data, d->whole.link, d->whole.time_ns, d->whole.wire_len, &w->p);
-	place(e, &d->frames[0], w);
-	flow_hint(e->flows, &w->p, w->segment, &w->hint);
-	if (e->mirror && !e->o.inline_)
-		take_carried(e, &d->frames[0], &w->p);
-	engine_judge(e, kernels_verdict(d), w);
-	if ((!d->is_fresh || is_cut_syn(&w->p)) && is_enforced(e, w->v.device) &&
-	    w->v.action != GATE_DROP)
-		engine_refuse(e, w, REASON_FLOOR_FRAGMENT);
-	engine_conclude(e, w);
-	e->stats.fragments_reassembled++;
-}
-
-/* What is only watched is not held back, be it part of something whole or not; where it goes is known. */
-static bool goes_on(const struct engine *e, const struct work *w)
-{
-	const struct gate_device *d = engine_device(e, w->v.device);
-
-	return !e->policy || w->v.flags & GATE_VERDICT_OPEN ||
-	       (w->v.link && d && d->mode != GATE_ENFORCE);
-}
-
-static void give_up(struct engine *e, const struct fragment_datagram *d, struct work *w)
-{
-	e->stats.fragments_lost += d->count;
-	packet_decode(d->frames[0].data, d->frames[0].link, d->frames[0].time_ns,
-		      d->frames[0].wire_len, &w->p);
-	place(e, &d->frames[0], w);
-	engine_judge(e, d->frames[0].verdict, w);
-	if (d->how == FRAGMENT_SHUTDOWN || d->anomaly >= ANOMALY_COUNT)
-		return;
-	if (!goes_on(e, w))
-		w->v.action = GATE_DROP;
-	notice_anomalies(&e->notice, &w->p, 1ull << d->anomaly, &w->v, w->segment, NULL, e->now_ns);
-	engine_count_anomalies(e, 1ull << d->anomaly);
-	if (e->o.evidence)
-		engine_witness(e, w, NULL, REASON_FLOOR_FRAGMENT);
-}
-
-static void settle_piece(struct engine *e, const struct fragment_datagram *d, const struct frame *f)
-{
-	bool whole = d->how == FRAGMENT_WHOLE;
-
-	/* Not where some of it went on before its device's mode was changed. */
-	if (whole && is_enforced(e, e->whole.v.device) && !d->frames[0].copied)
-		fragment_renumber(f, d->fresh_id);
-	if ((whole || goes_on(e, &e->whole)) && !is_refused(e, &e->whole))
-		settle(e, f, &e->whole);
-	else
-		e->capture->ops->drop(e->capture, f);
-}
-
-static void fragments_ended(void *arg, const struct fragment_datagram *d)
-{
-	struct engine *e = arg;
-
-	e->pieces = d;
-	if (d->how == FRAGMENT_WHOLE)
-		judge_whole(e, d);
-	else
-		give_up(e, d, &e->whole);
-	for (unsigned i = 0; i < d->count; i++)
-		if (d->frames[i].copied)
-			free((struct copy *)(uintptr_t)d->frames[i].handle);
-		else if (e->capture)
-			settle_piece(e, d, &d->frames[i]);
-	e->pieces = NULL;
-}
-
-/* In a tunnel. What is in the datagram's own tunnels is read, and not put together. */
-static void carried_ended(void *arg, const struct fragment_datagram *d)
-{
-	struct engine *e = arg;
-	struct work *w = &e->carried;
-
-	if (d->how == FRAGMENT_WHOLE) {
-		hear_carried(e, &d->whole, w);
-		engine_judge(e, NULL, w);
-		engine_conclude(e, w);
-		e->stats.fragments_reassembled++;
-		e->in_carried = true;
-		take_carried(e, &d->whole, &w->p);
-		e->in_carried = false;
-	} else {
-		give_up(e, d, w);
-	}
-	for (unsigned i = 0; i < d->count; i++)
-		free((struct copy *)(uintptr_t)d->frames[i].handle);
-}
-
-/* It goes on now, and what is read once its datagram is whole is a copy. */
-static bool read_along(struct engine *e, const struct frame *f, struct work *w)
-{
-	struct frame copy;
-
-	if (!copy_of(f, &copy))
-		return false;
-	e->announced = false;
-	settle(e, f, w);
-	return add_copy(e->fragments, &copy, w);
-}
-
-/* A piece is judged by itself first, and as part of its datagram once that is whole. */
-static bool take_fragment(struct engine *e, const struct frame *f, struct work *w)
-{
-	if (!is_piece(e, w))
-		return false;
-	return goes_on(e, w) ? read_along(e, f, w) : fragment_add(e->fragments, &w->p, f);
-}
-
 /* What a piece that can't be put together may do: pass, unless it hides what it is. */
 void engine_take(struct engine *e, const struct frame *f, struct work *w)
 {
@@ -619,10 +405,10 @@ void engine_take(struct engine *e, const struct frame *f, struct work *w)
 		e->capture->ops->drop(e->capture, f);
 		return;
 	}
-	if (take_fragment(e, f, w))
+	if (w->p.fragment && engine_take_piece(e, f, w))
 		return;
 	engine_conclude(e, w);
-	settle(e, f, w);
+	engine_settle(e, f, w);
 }
 
 /* Two ports that are mirrored show a packet twice, or an answer before what it answers. */
@@ -638,7 +424,7 @@ static void take_filed(struct engine *e, const struct frame *f, struct work *w)
 	if (__builtin_expect(e->own_busy, 0))
 		engine_own_doors(e);
 	if (w->p.proto != PROTO_TCP && !e->o.inline_)
-		take_carried(e, f, &w->p);
+		engine_take_carried(e, f, &w->p);
 	engine_take(e, f, w);
 	engine_awaited(e, false);
 }
@@ -665,7 +451,7 @@ static void decode(struct engine *e, const struct frame *frames, unsigned from, 
 		if (!packet_decode(f->data, f->link, f->time_ns, f->wire_len, &w->p))
 			e->stats.malformed++;
 		w->p.place = f->place;
-		place(e, f, w);
+		engine_place(e, f, w);
 		flow_hint(e->flows, &w->p, w->segment, &w->hint);
 		if (e->policy && !f->verdict && !f->sealed)
 			floor_hint(e->floor, &w->hint.key, &w->floor_hint);
@@ -764,7 +550,7 @@ void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall
 
 	advance(e, wall_ns);
 	packet_decode((struct bytes){s->data, len}, LINK_ETHERNET, wall_ns, s->wire_len, &w->p);
-	place(e, &f, w);
+	engine_place(e, &f, w);
 	engine_judge(e, &s->verdict, w);
 	engine_conclude_blocked(e, w);
 }

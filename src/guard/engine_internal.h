@@ -1,8 +1,9 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; await.c, what came too early; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a
- * link; shut.c, doors that shut; bypass.c, what needs no more inspection. */
+ * a verdict comes to; await.c, what came too early; piece.c, what waits for the rest of its datagram;
+ * hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a link; shut.c, doors that
+ * shut; bypass.c, what needs no more inspection. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/mirror.h"
@@ -101,8 +102,22 @@ struct engine {
 const struct gate_device *engine_device(const struct engine *e, uint32_t device);
 void engine_count_anomalies(struct engine *e, anomaly_set set);
 
+/* Is a device's mode one that withholds? */
+bool engine_enforces(const struct engine *e, uint32_t device);
 /* Judges a packet and settles its frame. */
 void engine_take(struct engine *e, const struct frame *f, struct work *w);
+/* Of that: at which port, and in which segment, it came in; does it not go on; and its frame, which is
+ * not the caller's any more. */
+void engine_place(struct engine *e, const struct frame *f, struct work *w);
+bool engine_refuses(const struct engine *e, const struct work *w);
+void engine_settle(struct engine *e, const struct frame *f, const struct work *w);
+/* A piece, judged by itself, is part of a datagram that is still to be whole: true, and its frame is not the
+ * caller's any more. What the tables of pieces call, whose argument is the engine. */
+bool engine_take_piece(struct engine *e, const struct frame *f, struct work *w);
+void engine_pieces_ended(void *arg, const struct fragment_datagram *d);
+void engine_carried_ended(void *arg, const struct fragment_datagram *d);
+/* Tells what a packet of a file carries in tunnels. */
+void engine_take_carried(struct engine *e, const struct frame *f, const struct packet *p);
 struct awaiting *awaiting_new(void); /* NULL: no memory */
 void awaiting_free(struct awaiting *a);
 /* Does it confirm what is still to come? Then it is held: true, and it is not the caller's any more.
