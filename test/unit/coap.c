@@ -202,6 +202,12 @@ static void lies_are_malformed(void **state)
 	static const struct talk_piece bad[] = {
 		TALK_PIECE(0, "\x80\x01\x00\x01"),  /* version */
 		TALK_PIECE(0, "I\x01\x00J3456789"), /* token length */
+		TALK_PIECE(0, "O\x01\x00J3456789abcdefgh"),
+		TALK_PIECE(0, "M\x01\x00J"), /* its prolongation cut, and what it announces */
+		TALK_PIECE(0, "M\x01\x00J\x01"
+			      "3456789abcdef"),
+		TALK_PIECE(0, "M\x00\x00J\x00"
+			      "3456789abcdef"), /* empty, with a token */
 		TALK_PIECE(0, "D\x01\x00\x01"
 			      "abc"),		    /* token cut */
 		TALK_PIECE(0, "@\x00\x00\x01x"),    /* empty with more */
@@ -283,6 +289,48 @@ static void answers_are_timed(void **state)
 	free(r);
 }
 
+/* RFC 8974: of tokens that begin alike, the answer is that one's which ends alike; they are told in part. */
+static void long_tokens_are_read(void **state)
+{
+	static const char ends[] = "xyz";
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t text[6 + 270 + 5] = "\x4e\x03\0\1\0\1";
+
+	memset(text + 6, 'T', 270);
+	memcpy(text + 6 + 270, "\xb4pump", 5);
+	talk_begin(r, "coap", true);
+	for (unsigned i = 0; i < 3; i++) {
+		text[3] = (uint8_t)i;
+		text[6 + 269] = (uint8_t)ends[i];
+		r->in.time_ns += 1000000;
+		*r->said = 0;
+		talk_feed(r, 0, text, sizeof(text));
+		assert_non_null(strstr(r->said, "\"uri_path\":\"/pump\""));
+		assert_non_null(strstr(
+			r->said,
+			"\"token\":"
+			"\"5454545454545454545454545454545454545454545454545454545454545454\""));
+		assert_null(strstr(r->said, "reason"));
+	}
+	text[0] = 0x6e, text[1] = 0x44;
+	text[3] = 0, text[6 + 269] = 'x';
+	*r->said = 0;
+	r->in.time_ns += 1000000;
+	talk_feed(r, 1, text, 6 + 270);
+	assert_non_null(strstr(r->said, "\"latency_us\":3000"));
+	talk_finish(r);
+
+	/* In a stream the length of what follows comes before it. */
+	talk_begin(r, "coap", false);
+	talk_feed(r, 0, "\x00\xe1", 2);
+	talk_feed(r, 0, "\x5d\x03\x00tokenoflength\xb4pump", 3 + 13 + 5);
+	assert_non_null(
+		strstr(r->said, "\"uri_path\":\"/pump\",\"token\":\"746f6b656e6f666c656e677468\""));
+	assert_null(strstr(r->said, "reason"));
+	talk_finish(r);
+	free(r);
+}
+
 static enum parse probe(const char *data, size_t len, uint16_t port)
 {
 	struct proto_input in = {
@@ -315,6 +363,7 @@ int main(void)
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(long_paths_are_cut),
 		cmocka_unit_test(answers_are_timed),
+		cmocka_unit_test(long_tokens_are_read),
 		cmocka_unit_test(requests_are_known),
 	};
 

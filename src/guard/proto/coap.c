@@ -4,7 +4,8 @@
 
 #define PORT		 5683
 #define VERSION		 1
-#define TOKEN		 8
+#define TOKEN		 8  /* bytes of one that are compared: the last */
+#define TOKEN_SHOWN	 32 /* and that are told: the first */
 #define PENDING		 16
 #define MARKER		 0xff
 #define SIGNAL		 7    /* the class of messages about a stream itself, RFC 8323 §5 */
@@ -19,7 +20,7 @@ enum type { CONFIRMABLE, NON_CONFIRMABLE, ACKNOWLEDGEMENT, RESET };
 
 struct pending {
 	uint64_t time_ns; /* 0: free */
-	uint8_t len;
+	uint32_t len;	  /* of the token, */
 	uint8_t token[TOKEN];
 	bool observed; /* more than one answer comes */
 };
@@ -165,6 +166,14 @@ static bool read_extended(struct reader *r, uint8_t nibble, uint32_t *ret_v)
 		return false;
 	*ret_v = nibble == 13 ? 13u + read_u8(r) : nibble == 14 ? 269u + read_be16(r) : nibble;
 	return !r->bad;
+}
+
+/* The length of a token is a nibble, prolonged as an option's is (RFC 8974 §2.1). */
+static bool is_token_len(uint8_t head)
+{
+	uint8_t nibble = head & 15;
+
+	return nibble <= 8 || nibble == 13 || nibble == 14;
 }
 
 static uint32_t number_of(struct bytes v)
@@ -338,13 +347,15 @@ static bool read_message(struct bytes data, struct coap *m)
 	static const char *const types[] = {"confirmable", "non_confirmable", "acknowledgement",
 					    "reset"};
 	struct reader r = reader_new(data.data, data.len);
-	uint8_t head = read_u8(&r), token_len = head & 15;
+	uint8_t head = read_u8(&r);
 	enum type type = head >> 4 & 3;
+	uint32_t token_len;
 
 	m->code_number = read_u8(&r);
 	m->message_id = read_be16(&r);
-	if (r.bad || head >> 6 != VERSION || token_len > TOKEN ||
-	    !fits(type, m->code_number, reader_left(&r) + token_len))
+	if (r.bad || head >> 6 != VERSION || !is_token_len(head) ||
+	    !fits(type, m->code_number, reader_left(&r) + (head & 15)) ||
+	    !read_extended(&r, head & 15, &token_len))
 		return false;
 	m->type = types[type];
 	put_code(m);
@@ -355,7 +366,8 @@ static bool read_message(struct bytes data, struct coap *m)
 /* RFC 8323 §3.2: how long the options and the payload are, then what they follow. */
 static enum parse read_frame(struct reader *r, struct coap *m, size_t *ret_len, size_t *ret_held)
 {
-	uint8_t head = read_u8(r), nibble = head >> 4, token_len = head & 15, class;
+	uint8_t head = read_u8(r), nibble = head >> 4, class;
+	uint32_t token_len = 0;
 	size_t len = nibble == 13   ? 13u + read_u8(r)
 		     : nibble == 14 ? 269u + read_be16(r)
 		     : nibble == 15 ? 65805u + (size_t)read_be32(r)
@@ -363,8 +375,9 @@ static enum parse read_frame(struct reader *r, struct coap *m, size_t *ret_len, 
 
 	m->code_number = read_u8(r);
 	class = m->code_number >> 5;
-	if (token_len > TOKEN || (!r->bad && (class == 1 || class == 3 || class == 6)))
+	if (!is_token_len(head) || (!r->bad && (class == 1 || class == 3 || class == 6)))
 		return PARSE_BAD;
+	read_extended(r, head & 15, &token_len);
 	m->token = read_bytes(r, token_len);
 	*ret_len = len;
 	*ret_held = len < STREAM_OPTIONS ? len : STREAM_OPTIONS;
@@ -390,6 +403,16 @@ static enum parse read_stream(const struct proto_input *in, struct coap *m,
 	return PARSE_OK;
 }
 
+/* A long token keeps its client's state, and ends in what protects it (RFC 8974 §3.2): that differs. */
+static size_t token_end(const struct coap *m, uint8_t end[static TOKEN])
+{
+	size_t len = m->token.len < TOKEN ? m->token.len : TOKEN;
+
+	if (len)
+		memcpy(end, m->token.data + m->token.len - len, len);
+	return len;
+}
+
 static void keep_pending(struct state *s, const struct proto_input *in, const struct coap *m)
 {
 	uint8_t *next = &s->next[in->end];
@@ -398,22 +421,22 @@ static void keep_pending(struct state *s, const struct proto_input *in, const st
 	s->asked[in->end] = true;
 	*next = (uint8_t)((*next + 1) % PENDING);
 	*p = (struct pending){.time_ns = in->time_ns + !in->time_ns,
-			      .len = (uint8_t)m->token.len,
+			      .len = (uint32_t)m->token.len,
 			      .observed = m->has_observe && !m->observe};
-	if (m->token.len)
-		memcpy(p->token, m->token.data, m->token.len);
+	token_end(m, p->token);
 }
 
 /* The newest request of the other end with this token. */
 static void pair(struct state *s, const struct proto_input *in, struct coap *m)
 {
 	struct pending *found = NULL;
+	uint8_t token[TOKEN];
+	size_t len = token_end(m, token);
 
 	for (unsigned i = 0; i < PENDING; i++) {
 		struct pending *p = &s->pending[!in->end][i];
 
-		if (p->time_ns && p->len == m->token.len &&
-		    (!p->len || !memcmp(p->token, m->token.data, p->len)) &&
+		if (p->time_ns && p->len == m->token.len && !memcmp(p->token, token, len) &&
 		    (!found || p->time_ns > found->time_ns))
 			found = p;
 	}
@@ -482,7 +505,7 @@ static enum parse probe_stream(const struct proto_input *in)
 	}
 	if (size == 13)
 		read_u8(&r);
-	if (size > 13 || (head & 15) > TOKEN || (read_u8(&r) != CSM && !r.bad))
+	if (size > 13 || !is_token_len(head) || (read_u8(&r) != CSM && !r.bad))
 		return PARSE_BAD;
 	got = r.bad ? PARSE_MORE : read_stream(in, &m, &out);
 	/* Elsewhere it must say more than that it is one. */
@@ -518,12 +541,13 @@ static void write_block(struct json *j, const char *key, uint32_t block)
 static void write_rest(const struct msg *msg, struct json *j)
 {
 	const struct coap *m = (const struct coap *)msg;
-	char token[2 * TOKEN + 1];
+	size_t shown = m->token.len < TOKEN_SHOWN ? m->token.len : TOKEN_SHOWN;
+	char token[2 * TOKEN_SHOWN + 1];
 
 	if (m->type)
 		json_u64(j, "message_id", m->message_id); /* a stream needs none */
-	*digits_hex_bytes(token, m->token.data, m->token.len) = 0;
-	if (m->token.len)
+	*digits_hex_bytes(token, m->token.data, shown) = 0;
+	if (shown)
 		json_name(j, "token", token);
 	if (m->has_observe)
 		json_u64(j, "observe", m->observe);

@@ -3,8 +3,8 @@
 /*
  * One CoAP message a datagram (RFC 7252 §3), or one behind the other in a stream
  * (RFC 8323 §3), with block-wise transfer (RFC 7959), observation (RFC 7641), the
- * methods of RFC 8132, and the registered options held to their lengths. Answers are paired with requests by their token.
- * Payloads are not told.
+ * methods of RFC 8132, and the registered options held to their lengths. Answers are paired with requests by
+ * their token, which may be long (RFC 8974), and of which 32 bytes are told. Payloads are not told.
  *
  * `control` is every request but GET and FETCH, whose methods are safe (§5.1);
  * with OSCORE (RFC 8613) the method that is seen is POST, whatever is inside.
