@@ -7,13 +7,12 @@
 #include "guard/proto/broadcast.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/intellivue.h"
-#include "guard/vitals/param.h"
+#include "guard/proto/param.h"
 
 #define STREAMS		512
 #define ANSWER_MS	10000 /* an alert manager acknowledges at once; slower ones are as good as none */
 #define UNIT_FAHRENHEIT 0x1140
 #define SILENT		0xc700 /* AlertState: inhibited, suspended, in test, standby or demo */
-#define MDC_SCADA	2      /* partition, above the 16 bits of a code */
 #define SAMPLES		8192   /* of a wave in one message */
 #define FRACTION	1000   /* steps of a unit, where samples are decimals */
 
@@ -226,12 +225,10 @@ static bool is_off(const struct hl7_observation *o)
 
 static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret_n)
 {
-	uint16_t code = o->loinc ? param_loinc(o->code) : (uint16_t)o->code;
-
-	if (!code || (!o->loinc && o->code >> 16 != MDC_SCADA))
+	if (o->code >> 16 != MDC_SCADA)
 		return false;
 	*ret_n = (struct vitals_numeric){
-		.code = code,
+		.code = (uint16_t)o->code,
 		.value = o->unit == HL7_FAHRENHEIT ? (o->value - 32) / 1.8 : o->value,
 		.off = is_off(o),
 		.test = o->test,

@@ -368,17 +368,21 @@ def forged():
 
 
 def makers():
-    """Numbers of eight patients, each as another maker's monitor writes them; in four a number leaps at the end."""
+    """Numbers of eleven patients, each as another maker's monitor writes them; in seven a number leaps at the end."""
     nobody = 'PID|1||""||^^^^^^U\rPV1|1|I|ICU^^%d\rOBR|1\rOBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||%%s|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R'
     known = 'PID|1||PATIENT-%d||NAME^SECRET\rOBR|1\r'
     many = ''.join('OBX||NM|0002-%04x^ST%d^MDIL|0|1|0004-0512^mm^MDIL|||||F\r' % (0x0300 + i, i) for i in range(20))
+    counts = ''.join('OBX|%d|NM|148066^MDC_ECG_V_P_C_RATE^MDC|1.7.2.%d|1|||||R\r' % (i, i) for i in range(40))
     said = [(nobody % 1, 70, 71), (nobody % 2, 140, 141),
             (known % 3 + 'OBX||NM|0002-4182^HR^MDIL|0|%s|0004-0aa0^bpm^MDIL|||||F', 72, 180),
             (known % 4 + many + 'OBX||NM|0002-4bb8^SpO2^MDIL|0|%s|0004-0220^%%^MDIL|||||F', 97, 70),
             (known % 5 + 'OBX|1|NM|8889-8^Heart rate^LN^149530^MDC_PULS_OXIM_PULS_RATE^MDC|1|%s|{beats}/min^^UCUM|||||R', 80, 200),
             (known % 6 + 'OBX|1|NM|59408-5^SpO2^LN||%s|%%^^UCUM|||||F', 97, 70),
             (known % 7 + 'OBX|1|NM|8310-5^Temp^LN||%s|[degF]^^UCUM|||||F', 98.6, 100.2),
-            (known % 8 + 'OBX|1|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.3.1.150456|%s|262688^MDC_DIM_PERCENT^MDC|||||F', 97, -100)]
+            (known % 8 + 'OBX|1|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.3.1.150456|%s|262688^MDC_DIM_PERCENT^MDC|||||F', 97, -100),
+            (known % 9 + 'OBX|1|ST|MDC_PULS_OXIM_SAT_O2|1.1.1.1|%s||||||R', 97, 70),
+            (known % 10 + 'OBX|1|NM|HR^Heart Rate||%s|bpm|||||F', 72, 180),
+            (known % 11 + counts + 'OBX|41|NM|1^MDC_ECG_HEART_RATE^MDC||%s|1^MDC_DIM_BEAT_PER_MIN^MDC|||||F', 72, 180)]
     there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
     out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
     seq = 101

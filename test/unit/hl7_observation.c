@@ -67,8 +67,7 @@ static void observations_are_numbers_in_xml_too(void **state)
 	free(t);
 }
 
-static void expect_code(const char *code, const char *unit, uint32_t mdc, bool loinc,
-			unsigned dimension)
+static void expect_code(const char *code, const char *unit, uint32_t mdc, unsigned dimension)
 {
 	struct talk *t = talk_new(&hl7_proto);
 	struct kept k = {0};
@@ -83,7 +82,6 @@ static void expect_code(const char *code, const char *unit, uint32_t mdc, bool l
 	assert_int_equal(k.count, mdc != 0);
 	if (mdc) {
 		assert_int_equal(k.o[0].code, mdc);
-		assert_int_equal(k.o[0].loinc, loinc);
 		assert_int_equal(k.o[0].unit, dimension);
 	}
 	free((void *)(uintptr_t)in.data.data);
@@ -91,30 +89,70 @@ static void expect_code(const char *code, const char *unit, uint32_t mdc, bool l
 }
 
 /* As monitors of several makers write them. */
-static void codes_are_mdc_or_loinc(void **state)
+static void codes_are_read(void **state)
 {
-	expect_code("0002-4182^HR^MDIL", "0004-0aa0^bpm^MDIL", 147842, false, 0x0aa0);
-	expect_code("0002-4B60^Tcore^MDIL", "0004-1140^F^MDIL", 0x24b60, false, HL7_FAHRENHEIT);
-	expect_code("150344^MDC_TEMP^MDC", "266560^MDC_DIM_FAHR^MDC", 150344, false,
-		    HL7_FAHRENHEIT);
-	expect_code("8889-8^Heart rate^LN^149530^MDC_PULS_OXIM_PULS_RATE^MDC", "/min", 149530,
-		    false, 0);
-	expect_code("101^HR^99MNDRY^147842^MDC_ECG_HEART_RATE^MDC", "bpm", 147842, false, 0);
-	expect_code("8867-4^HR^LN", "{beats}/min^^UCUM", 8867, true, 0);
-	expect_code("HR^HR^L^8867-4^Heart rate^LN", "", 8867, true, 0);
-	expect_code("8310-5^Temp^LN", "[degF]^^UCUM", 8310, true, HL7_FAHRENHEIT);
+	expect_code("0002-4182^HR^MDIL", "0004-0aa0^bpm^MDIL", 147842, 0x0aa0);
+	expect_code("0002-4B60^Tcore^MDIL", "0004-1140^F^MDIL", 0x24b60, HL7_FAHRENHEIT);
+	expect_code("150344^MDC_TEMP^MDC", "266560^MDC_DIM_FAHR^MDC", 150344, HL7_FAHRENHEIT);
+	expect_code("8889-8^Heart rate^LN^149530^MDC_PULS_OXIM_PULS_RATE^MDC", "/min", 149530, 0);
+	expect_code("101^HR^99MNDRY^147842^MDC_ECG_HEART_RATE^MDC", "bpm", 147842, 0);
+	expect_code("8867-4^HR^LN", "{beats}/min^^UCUM", 147842, 0);
+	expect_code("HR^HR^L^8867-4^Heart rate^LN", "", 147842, 0);
+	expect_code("8310-5^Temp^LN", "[degF]^^UCUM", 150344, HL7_FAHRENHEIT);
 	expect_code("8310-5^Temp^LN",
 		    "\xc2\xb0"
 		    "F",
-		    8310, true, HL7_FAHRENHEIT);
-	expect_code("8310-5^Temp^LN", "Cel", 8310, true, 0);
+		    150344, HL7_FAHRENHEIT);
+	expect_code("8310-5^Temp^LN", "Cel", 150344, 0);
+	/* By reference identifier, beside a number that is none or without any; by what is said without codes. */
+	expect_code("MDC_PULS_OXIM_SAT_O2", "", 150456, 0);
+	expect_code("MDC_ECG_HEART_RATE^Heart rate^MDC", "/min^/min^MDC", 147842, 0);
+	expect_code("1^MDC_ECG_HEART_RATE^MDC", "1^MDC_DIM_BEAT_PER_MIN^MDC", 147842, 0);
+	expect_code("^MDC_TEMP_CORE^MDC", "Cel", 150368, 0);
+	expect_code("7^pulse^99X^mdc_x^MDC_PULS_OXIM_PULS_RATE^MDC", "", 149530, 0);
+	expect_code("150456^MDC_ECG_HEART_RATE^MDC", "", 150456, 0); /* the number counts */
+	expect_code("HR^Heart Rate", "bpm", 147842, 0);
+	expect_code("SPO2^Oxygen Saturation^L", "%", 150456, 0);
+	expect_code("Temp", "F", 150344, HL7_FAHRENHEIT);
+	expect_code("HRV^Variability^L", "ms", 0, 0);
+	expect_code("MDC_ECG_HEART^HR", "", 0, 0);
+	expect_code("2339-0^Glucose^LN", "mg/dL", 0, 0);
 	/* A maker's own numbers, and what looks like others'. */
-	expect_code("101^HR^99MNDRY", "bpm", 0, false, 0);
-	expect_code("8867-4^HR^L", "", 0, false, 0);
-	expect_code("8867^HR^LN", "", 0, false, 0);
-	expect_code("0002-41x2^HR^MDIL", "", 0, false, 0);
-	expect_code("99999999999^HR^MDC", "", 0, false, 0);
-	expect_code("", "", 0, false, 0);
+	expect_code("101^HR^99MNDRY", "bpm", 0, 0);
+	expect_code("8867-4^HR^L", "", 0, 0);
+	expect_code("8867^HR^LN", "", 0, 0);
+	expect_code("0002-41x2^HR^MDIL", "", 0, 0);
+	expect_code("99999999999^HR^MDC", "", 0, 0);
+	expect_code("", "", 0, 0);
+}
+
+/* A monitor's settings and counts come ahead of its saturation; what is kept of them makes room. Some write text. */
+static void a_vital_sign_has_its_place(void **state)
+{
+	static char text[8192];
+	struct talk *t = talk_new(&hl7_proto);
+	int at = snprintf(text, sizeof(text), "\vMSH|^~\\&|A||||||ORU^R01|5|P|2.6\r");
+	struct proto_input in;
+	struct kept k = {0};
+	size_t used;
+
+	for (unsigned i = 0; i < 40; i++)
+		at += snprintf(text + at, sizeof(text) - (size_t)at,
+			       "OBX|1|NM|%u^MDC_ECG_V_P_C_RATE^MDC||%u|||||R\r", 148066 + i % 2, i);
+	at += snprintf(
+		text + at, sizeof(text) - (size_t)at,
+		"OBX|2|ST|150456^SpO2^MDC||97||||||R\rOBX|3|ST|LevelOfConsciousness||Alert\r"
+		"OBX|4|NM|147842^HR^MDC||72||||||R\rOBX|5|NM|148066^X^MDC||9||||||R\r\x1c\r");
+	in = (struct proto_input){.data = unit_exact(text, (size_t)at)};
+	assert_int_equal(talk_read(t, &in, keep_observations, &k, &used), PARSE_OK);
+	assert_int_equal(k.count, HL7_OBSERVATIONS);
+	assert_true(k.o[0].value == 2 && k.o[HL7_OBSERVATIONS - 3].value == 27);
+	assert_true(k.o[HL7_OBSERVATIONS - 2].code == 150456 &&
+		    k.o[HL7_OBSERVATIONS - 2].value == 97);
+	assert_true(k.o[HL7_OBSERVATIONS - 1].code == 147842 &&
+		    k.o[HL7_OBSERVATIONS - 1].value == 72);
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
 }
 
 /* What the monitor says is no measurement is none, however well it looks (IHE PCD TF-2, OBX-8). */
@@ -322,7 +360,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(observations_are_numbers),
 		cmocka_unit_test(observations_are_numbers_in_xml_too),
-		cmocka_unit_test(codes_are_mdc_or_loinc),
+		cmocka_unit_test(codes_are_read),
+		cmocka_unit_test(a_vital_sign_has_its_place),
 		cmocka_unit_test(validity_is_read),
 		cmocka_unit_test(a_subject_is_somebody),
 		cmocka_unit_test(observations_are_of_the_patient_before_them),

@@ -14,19 +14,21 @@
 #define HL7_PATIENTS	 8	     /* of a message that are told apart */
 #define HL7_OBSERVATIONS 28	     /* of a message that are kept */
 #define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
+#define MDC_SCADA	 2	     /* the partition of vital signs */
 #define HL7_FAHRENHEIT	 0x1140	     /* as `unit` */
 #define HL7_WAVE_MAX	 65000 /* bytes of a segment of samples; of a longer one none is read */
 
-/* A numeric OBX (IEEE 11073-10101), as IHE PCD-01, Philips' monitors ("0002-4182^HR^MDIL") and LOINC code it. */
+/* A numeric OBX (IEEE 11073-10101), as IHE PCD-01, Philips' monitors ("0002-4182^HR^MDIL"), LOINC and
+ * senders without codes name it. */
 struct hl7_observation {
-	double value;  /* OBX-5 */
-	uint32_t code; /* OBX-3: MDC partition << 16 and number, or LOINC without its check digit */
-	uint16_t unit; /* OBX-6: MDC number in the partition of dimensions; 0 where it is none */
-	uint8_t status;	   /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
-	bool abnormal : 1; /* OBX-8 says anything but N, */
-	bool off : 1;	   /* that it is invalid or cannot be had, */
-	bool test : 1;	   /* or a test's, a demonstration's (IHE PCD TF-2) */
-	bool loinc : 1;
+	double value;	/* OBX-5 */
+	uint32_t code;	/* OBX-3: MDC partition << 16 and number */
+	uint16_t unit;	/* OBX-6: MDC number in the partition of dimensions; 0 where it is none */
+	uint8_t status; /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
+	bool abnormal : 1;   /* OBX-8 says anything but N, */
+	bool off : 1;	     /* that it is invalid or cannot be had, */
+	bool test : 1;	     /* or a test's, a demonstration's (IHE PCD TF-2) */
+	bool vital : 1;	     /* a vital sign that is compared with others (proto/param.h) */
 	uint8_t patient : 4; /* whose, of `subjects` */
 };
 
@@ -65,7 +67,7 @@ struct hl7_msg {
 	const uint64_t *subjects;
 	unsigned patients;
 	const struct hl7_observation *
-		observations; /* the first `kept` numbers that have such a code, of those patients */
+		observations; /* `kept` numbers that have such a code, of those patients: the vital ones first to be kept */
 	struct hl7_wave wave;
 	uint64_t subject; /* whose it is, 0: of nobody who is named */
 };

@@ -205,8 +205,25 @@ static void read_header(struct hl7_side *s, struct bytes segment)
 	s->refused = false;
 }
 
+/* Where all places are taken, what nothing is compared with leaves one to a vital sign. */
+static void keep_observation(struct hl7 *h, const struct hl7_observation *o)
+{
+	unsigned k = 0;
+
+	if (h->kept == HL7_OBSERVATIONS) {
+		while (k < h->kept && h->observations[k].vital)
+			k++;
+		if (!o->vital || k == h->kept)
+			return;
+		h->kept--;
+		memmove(&h->observations[k], &h->observations[k + 1], (h->kept - k) * sizeof(*o));
+	}
+	h->observations[h->kept++] = *o;
+}
+
 static void read_observation(struct hl7 *h, struct hl7_side *s, unsigned end, struct bytes segment)
 {
+	struct hl7_observation o;
 	struct hl7_fields f;
 
 	s->observations++;
@@ -214,10 +231,10 @@ static void read_observation(struct hl7 *h, struct hl7_side *s, unsigned end, st
 		return;
 	hl7_split(segment, s->field, &f);
 	s->samples = hl7_is_samples(&f) || (s->wave && hl7_is_rate(&f, s->component));
-	if (s->samples || h->kept == HL7_OBSERVATIONS)
-		return;
-	h->observations[h->kept].patient = h->patient & (HL7_PATIENTS - 1);
-	h->kept += hl7_observation_read(&f, s->component, &h->observations[h->kept]);
+	if (!s->samples && hl7_observation_read(&f, s->component, &o)) {
+		o.patient = h->patient & (HL7_PATIENTS - 1);
+		keep_observation(h, &o);
+	}
 }
 
 /* Delimiters and "" (HL7 v2.9 §2.5.3: it is empty) name nobody. */

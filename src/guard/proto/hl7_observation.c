@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "guard/proto/hl7_time.h"
+#include "guard/proto/param.h"
 
 #define NUMBER_MAX 40
 #define FLAGS	   5	/* that OBX-8 may have (HL7 v2.6 §7.4.2.8) */
@@ -90,20 +91,30 @@ static uint32_t read_mdc(struct bytes id)
 	return mdc >> 16 && mdc & 0xffff ? mdc : 0;
 }
 
-/* The identifier or its alternate, in MDC, else in LOINC. */
-static uint32_t read_code(struct bytes field, uint8_t c, bool *ret_loinc)
+/* What has no number has a name, or is LOINC's; `n`: the first component of identifier, text and system. */
+static uint32_t read_name(struct bytes field, uint8_t c, unsigned n)
+{
+	struct bytes id = hl7_component(field, c, n), system = hl7_component(field, c, n + 2);
+	uint16_t code = param_ref_id(id);
+
+	if (!code)
+		code = param_ref_id(hl7_component(field, c, n + 1));
+	if (!code && system.len == 2 && !memcmp(system.data, "LN", 2))
+		code = param_loinc(read_digits(id, 10, '-'));
+	if (!code)
+		code = param_local(id);
+	return code ? MDC_SCADA << 16 | code : 0;
+}
+
+/* By the identifier or its alternate; by numbers of MDC, else by what they are called. */
+static uint32_t read_code(struct bytes field, uint8_t c)
 {
 	uint32_t code = 0;
 
 	for (unsigned n = 1; n <= 4 && !code; n += 3)
 		code = read_mdc(hl7_component(field, c, n));
-	*ret_loinc = !code;
-	for (unsigned n = 1; n <= 4 && !code; n += 3) {
-		struct bytes system = hl7_component(field, c, n + 2);
-
-		if (system.len == 2 && !memcmp(system.data, "LN", 2))
-			code = read_digits(hl7_component(field, c, n), 10, '-');
-	}
+	for (unsigned n = 1; n <= 4 && !code; n += 3)
+		code = read_name(field, c, n);
 	return code;
 }
 
@@ -150,12 +161,14 @@ bool hl7_observation_read(const struct hl7_fields *f, uint8_t component,
 			  struct hl7_observation *ret_o)
 {
 	struct bytes status = f->at[11], flag = f->at[8];
-	bool loinc, off, test;
+	bool off, test;
 
-	if (!is_type(f, "NM") || !read_number(f->at[5], &ret_o->value))
+	/* Some write numbers as text. */
+	if ((!is_type(f, "NM") && !is_type(f, "ST")) || !read_number(f->at[5], &ret_o->value))
 		return false;
-	ret_o->code = read_code(f->at[3], component, &loinc);
-	ret_o->loinc = loinc;
+	ret_o->code = read_code(f->at[3], component);
+	ret_o->vital = ret_o->code >> 16 == MDC_SCADA &&
+		       param_numeric((uint16_t)ret_o->code) != PARAM_NUMBER_OTHER;
 	ret_o->unit = read_dimension(hl7_component(f->at[6], component, 1));
 	ret_o->status = status.len ? status.data[0] : 0;
 	ret_o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
@@ -196,10 +209,9 @@ bool hl7_rate_read(const struct hl7_fields *f, struct hl7_wave *ret_w)
 bool hl7_samples_read(const struct hl7_fields *f, uint8_t component, struct hl7_wave *ret_w)
 {
 	uint8_t status = f->at[11].len ? f->at[11].data[0] : 0;
-	bool loinc;
 
-	ret_w->code = read_code(f->at[3], component, &loinc);
-	if (!ret_w->code || loinc || !f->at[5].len)
+	ret_w->code = read_code(f->at[3], component);
+	if (!ret_w->code || !f->at[5].len)
 		return false;
 	ret_w->samples = f->at[5];
 	ret_w->component = component;

@@ -12,7 +12,7 @@
 #include "guard/vitals/echo.h"
 #include "guard/vitals/flatline.h"
 #include "guard/vitals/numbers.h"
-#include "guard/vitals/param.h"
+#include "guard/proto/param.h"
 #include "guard/vitals/pulse.h"
 #include "guard/vitals/rhythm.h"
 #include "guard/vitals/stamp.h"

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "guard/vitals/param.h"
+#include "guard/proto/param.h"
 
 #define SEC_NS	      1000000000ull
 #define COLDEST	      10.0 /* degrees Celsius, of bodies that lived */
