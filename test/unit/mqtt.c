@@ -197,11 +197,15 @@ static void topics_command(void **state)
 					  "CMD",
 					  "spBv1.0/g/NCMD/n",
 					  "$iothub/methods/POST/reboot/?$rid=1",
-					  "$aws/things/pump-3/shadow/update/delta"};
-	static const char *const no[] = {"pump/3/settings", "offset", "",	  "/",
-					 "commander/x",	    "method", "icu/delta"};
+					  "$aws/things/pump-3/shadow/update/delta",
+					  "ward/pump-3/set_rate",
+					  "pump/ctrl",
+					  "v3/app@clinic/devices/pump-3/down/push"};
+	static const char *const no[] = {"pump/3/settings", "offset",	  "",	       "/",
+					 "commander/x",	    "method",	  "icu/delta", "setter/x",
+					 "pump/3/set-up",   "down/pushed"};
 
-	for (unsigned i = 0; i < 7; i++) {
+	for (unsigned i = 0; i < 10; i++) {
 		struct bytes y = unit_exact(yes[i], strlen(yes[i]));
 		struct bytes n = unit_exact(no[i], strlen(no[i]));
 

@@ -42,9 +42,9 @@ static const char *const packet_names[] = {
 bool mqtt_topic_commands(struct bytes topic)
 {
 	/* The last three are Azure's: $iothub/methods/POST/..., twin/PATCH/properties/desired, and messages. */
-	static const char *const levels[] = {"set",	"cmnd",	   "command", "commands",
-					     "cmd",	"ncmd",	   "dcmd",    "rpc",
-					     "control", "methods", "desired", "devicebound"};
+	static const char *const levels[] = {
+		"set",	   "cmnd", "command", "commands", "cmd",     "ncmd",	"dcmd",	      "rpc",
+		"control", "ctrl", "actuate", "downlink", "methods", "desired", "devicebound"};
 	struct bytes before = {NULL, 0};
 	size_t at = 0;
 
@@ -57,8 +57,15 @@ bool mqtt_topic_commands(struct bytes topic)
 			if (strlen(levels[i]) == len &&
 			    !strncasecmp((const char *)level, levels[i], len))
 				return true;
+		if (len > 4 && !strncasecmp((const char *)level, "set_", 4))
+			return true;
 		/* What a thing of AWS is to become: $aws/things/NAME/shadow/update/delta. */
 		if (head_is((struct bytes){level, len}, "delta") && head_is(before, "update"))
+			return true;
+		/* What The Things Stack is to send: v3/APPLICATION/devices/NAME/down/push. */
+		if ((head_is((struct bytes){level, len}, "push") ||
+		     head_is((struct bytes){level, len}, "replace")) &&
+		    head_is(before, "down"))
 			return true;
 		before = (struct bytes){level, len};
 		at += len + 1;
