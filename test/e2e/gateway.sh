@@ -212,6 +212,25 @@ run_policy() {
 		not "started again too late: what waited for too long does not arrive any more ($lost_closed lost)"
 }
 
+# Whoever asks for the policy again and again, and changes it meanwhile.
+run_storm() {
+	local held
+	policy ''
+	stream 4
+	sleep 0.5
+	held=$(find "/proc/$parent/fd" | wc -l)
+	for i in {1..200}; do
+		[ "$i" != 100 ] || policy '  - {service: last of all, proto: udp, port: ["123"], peer: central}'
+		kill -HUP "$parent"
+		sleep 0.01
+	done
+	verdict "asked 200 times for its policy" 0
+	nothing_lost "asked 200 times for its policy"
+	soon "asked 200 times for its policy: the last one is in force" eval '"$bw" policy counters -c "$dir/bw.yaml" | grep -q "last of all"'
+	[ "$(find "/proc/$parent/fd" | wc -l)" -le "$held" ] && ok "asked 200 times for its policy: it holds what it held" ||
+		not "asked 200 times for its policy: it held $held descriptors, now $(find "/proc/$parent/fd" | wc -l)"
+}
+
 run_ports() {
 	at sw ip link set uplink down
 	soon "a port that goes down is an event" has_event gateway.port_down '"in_iface":"w0"'
@@ -291,6 +310,7 @@ else
 		run_stopped
 		run_deaf_keeper
 		run_policy
+		run_storm
 		run_ports
 	else
 		echo "skip - kills, stops and changes under load: no floor in the kernel here"
