@@ -319,6 +319,26 @@ static void a_hello_without_a_name_is_no_other(void **state)
 	assert_true(passes("tls", "sni=", bare, sizeof(bare) - 1));
 }
 
+/* So it is with one that has no fingerprint: of SSL 2, or of more suites than any client has. */
+static void a_hello_without_a_fingerprint_is_no_other(void **state)
+{
+	static const char old[] = "\x80\x1c\1\3\1\0\3\0\0\0\x10\0\0\x2f"
+				  "rrrrrrrrrrrrrrrr";
+	uint8_t many[5 + 4 + 2093];
+	struct writer w = writer_new(many, sizeof(many));
+
+	write_bytes(&w, "\x16\3\1\x08\x31\1\0\x08\x2d\3\3", 11);
+	write_bytes(&w, "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\x08\x06", 35);
+	while (w.len < sizeof(many) - 2)
+		write_be16(&w, 0xc02f);
+	write_be16(&w, 0x0100);
+	assert_false(passes("tls", "ja4=t13*", (char *)many, w.len));
+	assert_true(passes("tls", "ja4=", (char *)many, w.len));
+	assert_true(passes("tls", "ja3.hash=?*", (char *)many, w.len));
+	assert_false(passes("tls", "ja4=t13*", old, sizeof(old) - 1));
+	assert_false(passes("tls", "ja3.hash=?*", old, sizeof(old) - 1));
+}
+
 /* What leads up again is elsewhere than it begins; what cannot be read has no name that fits. */
 static void names_of_files_stay_below(void **state)
 {
@@ -686,6 +706,7 @@ int main(void)
 		cmocka_unit_test(services_stay_with_their_objects),
 		cmocka_unit_test(what_is_sealed_fits_no_pattern),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
+		cmocka_unit_test(a_hello_without_a_fingerprint_is_no_other),
 		cmocka_unit_test(of_two_commands_none_passes),
 		cmocka_unit_test(a_will_is_published_too),
 		cmocka_unit_test(who_says_nothing_is_nobody_else),

@@ -440,6 +440,64 @@ static void ja4_is_what_others_call_it(void **state)
 	assert_string_equal(ja3, "98487aa16281980e7d1120d399efb6a4");
 }
 
+/* A scanner offers every suite that there is, in no order, and has a fingerprint all the same. */
+static void ja4_of_many(void **state)
+{
+	struct tls_hello h = {.client = true, .legacy = 0x0303, .version = 0x0303};
+	uint8_t c[2 * 1030]; /* five of the 600 mean nothing */
+	struct writer w = writer_new(c, sizeof(c));
+	char ja4[TLS_JA4_LEN];
+
+	for (unsigned i = 1; i <= 600; i++)
+		write_be16(&w, (uint16_t)(i * 257 * 3));
+	h.ciphers = (struct bytes){c, w.len};
+	tls_ja4(&h, ja4);
+	assert_string_equal(ja4, "t12i990000_40393fe187c7_000000000000");
+	while (w.len < sizeof(c))
+		write_be16(&w, 1);
+	h.ciphers.len = w.len;
+	tls_ja4(&h, ja4);
+	assert_string_equal(ja4, "");
+}
+
+/* Of more protocols than there is room for the first ones are told. */
+static void many_protocols(void **state)
+{
+	static const uint8_t zero[32];
+	uint8_t hello[400];
+	struct writer w = writer_new(hello, sizeof(hello));
+	struct talk_piece piece = {0, hello, 0};
+
+	write_bytes(&w, "\x16\3\1\0\xe0\1\0\0\xdc\3\3", 11);
+	write_bytes(&w, zero, 32);
+	write_bytes(&w, "\0\0\2\x13\1\1\0\0\xb1\0\x10\0\xad\0\xab\2h2\x64", 19);
+	for (unsigned i = 0; i < 100; i++)
+		write_u8(&w, 'a');
+	write_u8(&w, 66);
+	for (unsigned i = 0; i < 66; i++)
+		write_u8(&w, 'b');
+	piece.len = w.len;
+	talk_play(r, "tls", false, &piece, 1, 0);
+	assert_says(r, "\"client_alpns\":[\"h2\",\"aaaaaaaa");
+	assert_silent(r, "bbbb");
+}
+
+/* RFC 5280 §4.1.2.4: several attributes may stand in one set, which a name of the first alone hides. */
+static void every_attribute_is_told(void **state)
+{
+	static const char name[] =
+		"\x30\x23\x31\x12\x30\x07\6\3\x55\4\3\x0c\0"
+		"\x30\x07\6\3\x55\4\x0a\x0c\0\x31\x0d\x30\x0b\6\3\x55\4\x2b\x1e\4\0J\0\xe9";
+	char text[64];
+	struct writer w = writer_new(text, sizeof(text));
+	struct bytes b = unit_exact(name, sizeof(name) - 1);
+
+	x509_name(b, &w);
+	assert_int_equal(w.len, strlen("CN= + O=, initials=J?"));
+	assert_memory_equal(text, "CN= + O=, initials=J?", w.len);
+	free((void *)b.data);
+}
+
 static void times_of_certificates(void **state)
 {
 	char text[X509_TIME_LEN];
@@ -577,6 +635,9 @@ int main(void)
 		cmocka_unit_test(without_a_hello_it_is_no_tls),
 		cmocka_unit_test(lies_of_length_break_it),
 		cmocka_unit_test(ja4_is_what_others_call_it),
+		cmocka_unit_test(ja4_of_many),
+		cmocka_unit_test(many_protocols),
+		cmocka_unit_test(every_attribute_is_told),
 		cmocka_unit_test(times_of_certificates),
 		cmocka_unit_test(a_certificate_that_lies),
 		cmocka_unit_test(names_a_certificate_is_good_for),

@@ -124,7 +124,8 @@ static enum parse read_ssl2(struct state *st, const struct proto_input *in, stru
 	read_skip(&r, 3);
 	m->type = "client_hello";
 	m->version = tls_version_name(read_be16(&r));
-	m->sni = (struct bytes){in->data.data, 0}; /* it has no room for one, which is asked for */
+	/* It has no room for these, which are asked for. */
+	m->sni = m->ja3 = m->ja4 = (struct bytes){in->data.data, 0};
 	out->has_msg = st->ssl2 = st->kept.client_seen = true;
 	st->kept.client = in->end;
 	/* A server that knows better answers with records; the client goes on with them. */

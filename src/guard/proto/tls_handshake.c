@@ -72,6 +72,21 @@ static uint8_t keep(void *room, size_t cap, struct bytes b)
 	return (uint8_t)b.len;
 }
 
+/* Of a list of names as many as there is room for. */
+static uint8_t keep_alpns(uint8_t room[TLS_ALPN_MAX], struct bytes list)
+{
+	struct reader r = reader_new(list.data, list.len);
+	size_t len = 0;
+
+	while (reader_left(&r)) {
+		read_bytes(&r, read_u8(&r));
+		if (r.bad || r.off > TLS_ALPN_MAX)
+			break;
+		len = r.off;
+	}
+	return keep(room, TLS_ALPN_MAX, (struct bytes){list.data, len});
+}
+
 static void put_client_hello(struct tls_kept *k, const struct proto_input *in,
 			     const struct tls_hello *h, struct tls_msg *m)
 {
@@ -82,7 +97,7 @@ static void put_client_hello(struct tls_kept *k, const struct proto_input *in,
 	k->client_seen = true;
 	k->client = in->end;
 	k->sni_len = keep(k->sni, sizeof(k->sni), h->server_name);
-	k->client_alpns_len = keep(k->client_alpns, sizeof(k->client_alpns), h->alpn_list);
+	k->client_alpns_len = keep_alpns(k->client_alpns, h->alpn_list);
 	tls_ja3(h, k->ja3, &w);
 	tls_ja4(h, k->ja4);
 	if (!w.bad)
@@ -90,8 +105,11 @@ static void put_client_hello(struct tls_kept *k, const struct proto_input *in,
 	m->type = "client_hello";
 	m->version = tls_version_name(h->version);
 	put_client(k, m);
+	/* What it does not have is asked for all the same. */
 	if (!m->sni.data)
 		m->sni = (struct bytes){(const uint8_t *)k->sni, 0};
+	if (!m->ja4.data)
+		m->ja4 = (struct bytes){(const uint8_t *)k->ja4, 0};
 }
 
 static bool take_server_hello(struct tls_kept *k, const struct proto_input *in,
@@ -107,7 +125,7 @@ static bool take_server_hello(struct tls_kept *k, const struct proto_input *in,
 		k->client = !in->end;
 	k->version = h->version;
 	k->cipher = h->cipher;
-	k->server_alpns_len = keep(k->server_alpns, sizeof(k->server_alpns), h->alpn_list);
+	k->server_alpns_len = keep_alpns(k->server_alpns, h->alpn_list);
 	tls_ja3(h, k->ja3s, &w);
 	k->ja3s_text_len = w.bad ? 0 : (uint8_t)w.len;
 	k->pending = true;
@@ -277,11 +295,11 @@ const struct proto_field tls_fields[] = {
 	FIELD("self_signed", self_signed, FIELD_BOOL, 0),
 	FIELD("expired", expired, FIELD_BOOL, 0),
 	FIELD("not_yet_valid", early, FIELD_BOOL, 0),
-	FIELD("ja3.hash", ja3, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES | FIELD_INNER),
+	FIELD("ja3.hash", ja3, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES | FIELD_INNER | FIELD_MUST),
 	FIELD("ja3.string", ja3_text, FIELD_TEXT, FIELD_INNER),
 	FIELD("ja3s.hash", ja3s, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES | FIELD_INNER),
 	FIELD("ja3s.string", ja3s_text, FIELD_TEXT, FIELD_INNER),
-	FIELD("ja4", ja4, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	FIELD("ja4", ja4, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES | FIELD_MUST),
 	{PROTO_KEY("subjectaltname"), 0, FIELD_LIST,
 	 FIELD_MATCH | FIELD_VARIES | FIELD_SILENT | FIELD_CASELESS, next_name},
 	{""},

@@ -5,7 +5,7 @@
 #include "base/digits.h"
 #include "guard/proto/proto.h"
 
-#define JA4_ITEMS 256 /* ciphers or extensions */
+#define JA4_ITEMS 1024 /* ciphers or extensions: scanners offer every one that has a number */
 
 enum extension {
 	EXT_SERVER_NAME = 0,
@@ -348,18 +348,30 @@ struct items {
 
 static void add_item(struct items *s, uint16_t v)
 {
-	unsigned i = s->count;
-
 	if (is_grease(v))
 		return;
-	if (s->count == JA4_ITEMS) {
+	if (s->count == JA4_ITEMS)
 		s->full = true;
-		return;
+	else
+		s->v[s->count++] = v;
+}
+
+/* By the low byte, then by the high one: no order that a sender chooses takes longer than another. */
+static void sort(struct items *s)
+{
+	uint16_t other[JA4_ITEMS];
+
+	for (unsigned shift = 0; shift < 16; shift += 8) {
+		uint16_t at[257] = {0};
+
+		for (unsigned i = 0; i < s->count; i++)
+			at[(s->v[i] >> shift & 255) + 1]++;
+		for (unsigned i = 1; i < 256; i++)
+			at[i] += at[i - 1];
+		for (unsigned i = 0; i < s->count; i++)
+			other[at[s->v[i] >> shift & 255]++] = s->v[i];
+		memcpy(s->v, other, s->count * sizeof(*other));
 	}
-	for (; i && s->v[i - 1] > v; i--)
-		s->v[i] = s->v[i - 1];
-	s->v[i] = v;
-	s->count++;
 }
 
 #define JA4_HASH 12
@@ -442,10 +454,11 @@ static void hash_extensions(const struct items *extensions, struct bytes signatu
 
 void tls_ja4(const struct tls_hello *h, char ret_ja4[TLS_JA4_LEN])
 {
-	struct items ciphers = {.count = 0}, extensions = {.count = 0};
+	struct items ciphers, extensions;
 	struct reader r = reader_new(h->ciphers.data, h->ciphers.len);
 	bool named = false;
 
+	ciphers.count = extensions.count = ciphers.full = extensions.full = 0;
 	while (reader_left(&r) >= 2)
 		add_item(&ciphers, read_be16(&r));
 	r = reader_new(h->extensions.data, h->extensions.len);
@@ -459,6 +472,8 @@ void tls_ja4(const struct tls_hello *h, char ret_ja4[TLS_JA4_LEN])
 	ret_ja4[0] = 0;
 	if (ciphers.full || extensions.full)
 		return;
+	sort(&ciphers);
+	sort(&extensions);
 	snprintf(ret_ja4, 11, "%c%s%c%02u%02u", h->datagram ? 'd' : 't', ja4_version(h->version),
 		 named ? 'd' : 'i', ciphers.count < 99 ? ciphers.count : 99,
 		 extensions.count < 99 ? extensions.count : 99);

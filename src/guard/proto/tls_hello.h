@@ -53,7 +53,7 @@ const char *tls_version_name(uint16_t version);
 
 /* JA3 of a client's hello, JA3S of a server's; the text as far as `text` takes it. */
 void tls_ja3(const struct tls_hello *h, char ret_hash[TLS_JA3_LEN], struct writer *text);
-/* JA4 of a client's hello; empty where it offers more than any client does. */
+/* JA4 of a client's hello; empty where it offers more than a thousand ciphers or extensions. */
 void tls_ja4(const struct tls_hello *h, char ret_ja4[TLS_JA4_LEN]);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "guard/decode/packet.h"
 
-#define RELATIVE_NAMES 32 /* of one name; more are passed over */
+#define RELATIVE_NAMES 32 /* attributes of one name; more are passed over */
 
 enum tag {
 	TAG_BOOLEAN = 0x01,
@@ -187,7 +187,7 @@ enum parse x509_read(struct bytes der, struct x509 *ret_x)
 	return PARSE_OK;
 }
 
-/* The short names of RFC 4519 and what OpenSSL adds to them. */
+/* The names of RFC 4519 and what OpenSSL adds to them. */
 static const char *attribute(struct bytes oid)
 {
 	static const struct {
@@ -204,8 +204,16 @@ static const char *attribute(struct bytes oid)
 		{"\x55\x04\x0a", "O", 3},
 		{"\x55\x04\x0b", "OU", 3},
 		{"\x55\x04\x0c", "title", 3},
+		{"\x55\x04\x0d", "description", 3},
+		{"\x55\x04\x0f", "businessCategory", 3},
 		{"\x55\x04\x11", "postalCode", 3},
+		{"\x55\x04\x29", "name", 3},
 		{"\x55\x04\x2a", "GN", 3},
+		{"\x55\x04\x2b", "initials", 3},
+		{"\x55\x04\x2c", "generationQualifier", 3},
+		{"\x55\x04\x2e", "dnQualifier", 3},
+		{"\x55\x04\x41", "pseudonym", 3},
+		{"\x55\x04\x61", "organizationIdentifier", 3},
 		{"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01", "emailAddress", 9},
 		{"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01", "UID", 10},
 		{"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19", "DC", 10},
@@ -255,30 +263,44 @@ static void put_bmp(struct writer *w, struct bytes text)
 		    1);
 }
 
+/* One of a set: `before`, its type, its value. */
+static bool put_attribute(struct writer *w, struct reader *set, const char *before)
+{
+	struct reader pair = read_tag(set, TAG_SEQUENCE);
+	struct bytes oid = read_tag(&pair, TAG_OID).in, text;
+	const char *type = attribute(oid);
+	uint8_t tag;
+
+	text = read_tlv(&pair, &tag).in;
+	if (pair.bad)
+		return false;
+	put(w, before, strlen(before));
+	if (type)
+		put(w, type, strlen(type));
+	else
+		put_oid(w, oid);
+	put(w, "=", 1);
+	if (tag == TAG_BMP_STRING)
+		put_bmp(w, text);
+	else
+		put(w, text.data, text.len);
+	return true;
+}
+
 void x509_name(struct bytes name, struct writer *w)
 {
 	struct reader r = reader_new(name.data, name.len), all = read_tag(&r, TAG_SEQUENCE);
 
-	for (unsigned n = 0; n < RELATIVE_NAMES && reader_left(&all); n++) {
-		struct reader set = read_tag(&all, TAG_SET), pair = read_tag(&set, TAG_SEQUENCE);
-		struct bytes oid = read_tag(&pair, TAG_OID).in;
-		uint8_t tag;
-		struct bytes text = read_tlv(&pair, &tag).in;
-		const char *type;
+	for (unsigned n = 0; n < RELATIVE_NAMES && reader_left(&all);) {
+		struct reader set = read_tag(&all, TAG_SET);
+		const char *before = n ? ", " : "";
 
-		if (pair.bad)
-			return;
-		type = attribute(oid);
-		put(w, ", ", n ? 2 : 0);
-		if (type)
-			put(w, type, strlen(type));
-		else
-			put_oid(w, oid);
-		put(w, "=", 1);
-		if (tag == TAG_BMP_STRING)
-			put_bmp(w, text);
-		else
-			put(w, text.data, text.len);
+		for (bool more = true; more; more = n < RELATIVE_NAMES && reader_left(&set)) {
+			if (!put_attribute(w, &set, before))
+				return;
+			before = " + "; /* RFC 4514 §2.2: of one set */
+			n++;
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ struct x509 {
 /* PARSE_BAD where it is no certificate, or its lengths lie. */
 enum parse x509_read(struct bytes der, struct x509 *ret_x);
 
-/* "C=DE, O=Clinic, CN=pump-7", as far as it fits. */
+/* "C=DE, O=Clinic, CN=pump-7 + UID=7", as far as it fits. */
 void x509_name(struct bytes name, struct writer *w);
 
 /*
