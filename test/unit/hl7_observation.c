@@ -114,6 +114,9 @@ static void codes_are_read(void **state)
 	expect_code("HR^Heart Rate", "bpm", 147842, 0);
 	expect_code("SPO2^Oxygen Saturation^L", "%", 150456, 0);
 	expect_code("Temp", "F", 150344, HL7_FAHRENHEIT);
+	expect_code("pulse", "bpm", 149514, 0);
+	expect_code("0002^SpO2^MDIL", "%", 150456, 0);
+	expect_code("0002^NBPs^MDIL", "mmHg", 0, 0);
 	expect_code("HRV^Variability^L", "ms", 0, 0);
 	expect_code("MDC_ECG_HEART^HR", "", 0, 0);
 	expect_code("2339-0^Glucose^LN", "mg/dL", 0, 0);

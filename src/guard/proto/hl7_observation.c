@@ -91,6 +91,12 @@ static uint32_t read_mdc(struct bytes id)
 	return mdc >> 16 && mdc & 0xffff ? mdc : 0;
 }
 
+/* Some of Philips' monitors write "0002^SpO2^MDIL", the partition alone and their label. */
+static bool is_partition(struct bytes id)
+{
+	return id.len == 4 && !memcmp(id.data, "0002", 4);
+}
+
 /* What has no number has a name, or is LOINC's; `n`: the first component of identifier, text and system. */
 static uint32_t read_name(struct bytes field, uint8_t c, unsigned n)
 {
@@ -102,7 +108,7 @@ static uint32_t read_name(struct bytes field, uint8_t c, unsigned n)
 	if (!code && system.len == 2 && !memcmp(system.data, "LN", 2))
 		code = param_loinc(read_digits(id, 10, '-'));
 	if (!code)
-		code = param_local(id);
+		code = param_local(is_partition(id) ? hl7_component(field, c, n + 1) : id);
 	return code ? MDC_SCADA << 16 | code : 0;
 }
 

@@ -78,6 +78,7 @@ static const struct row locals[] = {
 	{0x4182, PARAM_HEART_RATE, NULL, "HR"},
 	{0x4bb8, PARAM_SATURATION, NULL, "SpO2"},
 	{0x4b48, PARAM_TEMPERATURE, NULL, "Temp"},
+	{0x480a, PARAM_PULSE_RATE, NULL, "Pulse"},
 };
 
 /* LOINC's numbers for what numerics[] names. */

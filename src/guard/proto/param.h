@@ -29,7 +29,7 @@ enum param_number param_numeric(uint16_t code);
 uint16_t param_loinc(uint32_t number);
 /* The code that has this reference identifier, "MDC_ECG_HEART_RATE", of those known here; else 0. */
 uint16_t param_ref_id(struct bytes id);
-/* The same of what senders write who use no codes: "HR", "SpO2", "Temp", in any letters. */
+/* The same of what senders write who use no codes: "HR", "Pulse", "SpO2", "Temp", in any letters. */
 uint16_t param_local(struct bytes id);
 
 /* "ECG II", "pleth"; "other" where it is not known. Static. */
