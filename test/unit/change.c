@@ -152,18 +152,91 @@ static void another_protocol_is_refused(void **state)
 	}
 }
 
-/* The kernel has another policy than we: packets that it judged before it was changed, or since. */
+#define GET "GET /mdib HTTP/1.1\r\nHost: pump\r\n\r\n"
+#define SOAP                                                                           \
+	"<s:Envelope><s:Header><a:Action>urn:x/SetValue</a:Action></s:Header><s:Body>" \
+	"<m:SetValue/></s:Body></s:Envelope>"
+#define SET                                                                          \
+	"POST /set HTTP/1.1\r\nHost: pump\r\nContent-Type: application/soap+xml\r\n" \
+	"Content-Length: 111\r\n\r\n" SOAP
+_Static_assert(sizeof(SOAP) - 1 == 111, "as it says");
+
+/* What it speaks may carry what its rule names now, which is looked for from there on, amid a message too. */
+static void what_it_carries_is_looked_for(void **state)
+{
+	static const char answer[] = "HTTP/1.1 200 Ok\r\nContent-Length: 0\r\n\r\n";
+	static const char half[] = "POST /a HTTP/1.1\r\nHost: lis\r\nContent-Length: 8\r\n\r\n{'a'";
+	uint32_t at = 1000 + sizeof(GET) - 1, back = 5000 + sizeof(answer) - 1;
+	struct change c = begin("enforce", "closed", FREE);
+
+	assert_true(send(c.w, 0, 1000, 5000, GET));
+	assert_true(send(c.w, 1, 5000, at, answer));
+	take_policy(&c, "enforce", "closed", ", app: sdc, control: no");
+	assert_true(send(c.w, 0, at, back, GET));
+	assert_true(told(c.w, "\"event_type\":\"sdc\""));
+	assert_false(send(c.w, 0, at + sizeof(GET) - 1, back, SET));
+	assert_true(told(c.w, "policy.control"));
+	end(&c);
+
+	c = begin("enforce", "closed", FREE);
+	at = 1000 + sizeof(half) - 1;
+	assert_true(send(c.w, 0, 1000, 5000, half));
+	take_policy(&c, "enforce", "closed", ", app: sdc, control: no");
+	assert_true(send(c.w, 0, at, 5000, ": 1}"));
+	assert_true(send(c.w, 1, 5000, at + 4, answer));
+	assert_false(send(c.w, 0, at + 4, back, SET));
+	assert_true(told(c.w, "policy.control"));
+	end(&c);
+}
+
+#define HELLO                              \
+	"\x16\3\1\0\x41\1\0\0\x3d\3\3"     \
+	"0123456789abcdef0123456789abcdef" \
+	"\0\0\2\xc0\x2f\1\0\0\x12\0\0\0\xe\0\xc\0\0\x9mail.ward"
+#define MORE "\x17\3\3\0\5hello"
+/* What goes on in TLS suits the rule of what it began as, and no other. */
+static void what_is_sealed_is_what_it_began_as(void **state)
+{
+	static const struct {
+		const char *rule;
+		bool passes;
+	} rules[] = {
+		{", app: smtp", true}, {", app: tls", true}, {HELD, false}, {", app: pop3", false}};
+
+	for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		struct change c = begin("enforce", "closed", FREE);
+
+		assert_true(send(c.w, 1, 5000, 1000, "220 mail.ward ESMTP\r\n"));
+		assert_true(send(c.w, 0, 1000, 5021, "STARTTLS\r\n"));
+		assert_true(send(c.w, 1, 5021, 1010, "220 go\r\n"));
+		assert_true(send_bytes(c.w, 0, 1010, 5029, TCP_ACK, HELLO, sizeof(HELLO) - 1));
+		assert_true(told(c.w, "\"sni\":\"mail.ward\""));
+		take_policy(&c, "enforce", "closed", rules[i].rule);
+		assert_int_equal(send_bytes(c.w, 0, 1010 + sizeof(HELLO) - 1, 5029, TCP_ACK, MORE,
+					    sizeof(MORE) - 1),
+				 rules[i].passes);
+		assert_int_equal(told(c.w, "policy.wrong_protocol"), !rules[i].passes);
+		end(&c);
+	}
+}
+
+/* The kernel has another policy than we: packets that it judged before it was changed, or since, amid a
+ * conversation or from its first one on. */
 static void whoever_judged_it(void **state)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		struct change c = begin("enforce", "open", HELD);
+	for (unsigned i = 0; i < 4; i++) {
+		struct change c = {.w = wire_new("enforce", "open", PORT)};
 		struct gate_verdict v = {.abi = GATE_ABI,
 					 .ifindex = 1,
 					 .rule = 0,
-					 .generation = i ? 1 : 3,
+					 .generation = i & 1 ? 1 : 3,
 					 .action = GATE_INSPECT,
 					 .would = GATE_INSPECT};
 
+		take_policy(&c, "enforce", "open", HELD);
+		if (i & 2)
+			c.w->kernels = &v;
+		shake_hands(c.w);
 		c.w->kernels = &v;
 		assert_true(send(c.w, 0, 1000, 5000, ORU REST));
 		assert_false(send(c.w, 0, 1000 + sizeof(ORU REST) - 1, 5000, ORM REST));
@@ -171,6 +244,31 @@ static void whoever_judged_it(void **state)
 		c.w->kernels = NULL;
 		end(&c);
 	}
+}
+
+/* By what the kernel's policy says it may go on, by ours it may not: who has seen no beginning lets the
+ * conversation be, but nothing that is said in it passes unread. What the kernel refuses stays refused. */
+static void what_only_the_kernels_allows_says_nothing(void **state)
+{
+	struct change c = begin("enforce", "open", HELD);
+	struct gate_verdict v = {.abi = GATE_ABI,
+				 .ifindex = 1,
+				 .rule = 0,
+				 .generation = 1,
+				 .action = GATE_INSPECT,
+				 .would = GATE_INSPECT};
+
+	c.w->kernels = &v;
+	c.w->port = 9999;
+	assert_true(send_flags(c.w, 0, 1000, 5000, TCP_ACK, ""));
+	assert_false(send(c.w, 0, 1000, 5000, ORU REST));
+	assert_false(told(c.w, "\"message_type\""));
+	v.action = v.would = GATE_DROP;
+	assert_false(send_flags(c.w, 0, 1000, 5000, TCP_ACK, ""));
+	c.w->port = PORT;
+	assert_false(send(c.w, 0, 1000, 5000, ORU REST));
+	c.w->kernels = NULL;
+	end(&c);
 }
 
 /* What it was amid is not forgotten for others, nor for its silence, before anybody knows what the new
@@ -235,7 +333,10 @@ int main(void)
 		cmocka_unit_test(what_is_allowed_goes_on),
 		cmocka_unit_test(what_was_let_be_is_read),
 		cmocka_unit_test(another_protocol_is_refused),
+		cmocka_unit_test(what_it_carries_is_looked_for),
+		cmocka_unit_test(what_is_sealed_is_what_it_began_as),
 		cmocka_unit_test(whoever_judged_it),
+		cmocka_unit_test(what_only_the_kernels_allows_says_nothing),
 		cmocka_unit_test(what_it_was_amid_is_not_forgotten),
 		cmocka_unit_test(a_door_is_its_devices),
 	};

@@ -111,9 +111,17 @@ static void what_is_cut_off_is_marked_for_the_kernel(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_false(send(w, 0, at, 5000, REST));
 	assert_int_equal(w->blocked, 1);
+	assert_int_equal(
+		w->reset_more,
+		1 + 10); /* its receiver may stand in two places; who goes on is told again */
+	w->port = FTP;	 /* another one is cut off at once */
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, "DELE x\r\n"));
+	assert_int_equal(w->blocked, 2);
+	w->port = HL7;
 	w->now_ns += 1000000000;
 	assert_false(send(w, 0, at, 5000, REST));
-	assert_int_equal(w->blocked, 2);
+	assert_int_equal(w->blocked, 3);
 	wire_free(w);
 
 	w = wire_new("simulate", "open", HL7);
