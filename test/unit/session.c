@@ -896,6 +896,29 @@ static void without_memory_nothing_waits_for_good(void **state)
 	stream_bytes = 0;
 }
 
+/* There is no device whose mode or fail mode could be asked for: all of it passes, and is told. */
+static void without_a_policy_everything_passes(void **state)
+{
+	without_policy = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire *w;
+
+		stream_bytes = i; /* as usual, or hardly any */
+		w = wire_new("enforce", "closed", HL7);
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, ORM));
+		assert_true(send(w, 0, 1000, 5000, ORU REST));
+		assert_true(send(w, 0, 1000 + sizeof(ORM) - 1, 5000, REST HEAD));
+		assert_true(send(w, 0, 1000 + 200000, 5000, "later"));
+		assert_int_equal(told(w, "stream.conflict"), i == 0);
+		assert_true(told(w, i ? "stream.memory" : "\"message_type\":\"ORM^O01\""));
+		assert_int_equal(w->reset_count + w->blocked, 0);
+		wire_free(w);
+	}
+	without_policy = false;
+	stream_bytes = 0;
+}
+
 static bool send_other(struct wire *w, unsigned end, uint8_t proto, const void *body, size_t len)
 {
 	struct frame_ip ip = {
@@ -1024,6 +1047,7 @@ int main(void)
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(without_memory_nothing_waits_for_good),
+		cmocka_unit_test(without_a_policy_everything_passes),
 		cmocka_unit_test(there_is_one_path),
 		cmocka_unit_test(a_signed_window_stays),
 		cmocka_unit_test(a_tunnel_hides_nothing),
