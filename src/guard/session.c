@@ -77,12 +77,12 @@ static uint32_t now_ms(const struct sessions *s)
 
 static bool is_enforced(const struct sessions *s, const struct flow *f)
 {
-	return s->o.enforced && s->o.enforced(s->o.arg, f);
+	return s->o.enforced(s->o.arg, f);
 }
 
 static __attribute__((cold)) bool is_orphaned(const struct sessions *s, const struct flow *f)
 {
-	return !(f->session_flags & LET_BE) && s->o.orphaned && s->o.orphaned(s->o.arg, f);
+	return !(f->session_flags & LET_BE) && s->o.orphaned(s->o.arg, f);
 }
 
 static struct session *open_session(struct sessions *s, struct flow *f)
@@ -104,7 +104,7 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
 	} else {
-		n->midstream = s->o.answering && s->o.answering(s->o.arg, f);
+		n->midstream = s->o.answering(s->o.arg, f);
 	}
 	f->session = n;
 	return n;
@@ -245,8 +245,7 @@ void session_clamp(struct sessions *s, const struct flow *f, const struct packet
 {
 	const struct session *n = f->session;
 
-	if (n && !(f->session_flags & OFF) && p->proto == PROTO_TCP && !p->fragment &&
-	    stream_waits(&n->stream))
+	if (n && p->proto == PROTO_TCP && !p->fragment && stream_waits(&n->stream))
 		tcp_clamp_window(f, p, end, s->o.stream_end - s->o.stream_end / 8);
 }
 
@@ -282,7 +281,7 @@ static bool is_mark(const struct packet *p)
 static __attribute__((cold)) void hear_urgent(struct sessions *s, const struct session *n,
 					      const struct packet *p)
 {
-	const struct proto *expected = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *expected = s->o.expected(s->o.arg, s->flow);
 	const struct proto *spoken = n && n->talk ? n->talk->proto : expected;
 
 	if (!spoken || (spoken->urgent && (!expected || is_mark(p))))
@@ -391,8 +390,7 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	if (!n) {
 		proto = talk_identify(&in, &undecided);
 		if (!proto) {
-			if (s->o.unread)
-				object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
+			object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 			f->session_flags += 1u << TRIES_SHIFT;
 			if (f->session_flags >> TRIES_SHIFT >= 2 * IDENTIFY_TRIES)
 				session_end(s, f);
@@ -457,7 +455,7 @@ void session_prefetch_talk(const struct flow *f)
 static __attribute__((cold)) void hear_other(struct sessions *s, struct flow *f,
 					     const struct packet *p)
 {
-	if (!p->embedded.data && s->o.unread)
+	if (!p->embedded.data)
 		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 }
 

@@ -59,12 +59,12 @@ struct session_options {
 	uint32_t stream_end; /* held of one end of one conversation */
 	session_said_fn said;
 	session_unread_fn unread;
-	session_expected_fn expected;	/* NULL: nobody expects anything */
-	session_enforced_fn enforced;	/* NULL: none is */
-	session_orphaned_fn orphaned;	/* NULL: it never is */
-	session_answering_fn answering; /* NULL: no rule is known */
-	session_keep_fn keep;		/* NULL: nobody keeps anything */
-	stream_reread_fn reread;	/* NULL: packets' places are of no use */
+	session_expected_fn expected;
+	session_enforced_fn enforced;
+	session_orphaned_fn orphaned;
+	session_answering_fn answering;
+	session_keep_fn keep;	 /* NULL: nobody keeps anything */
+	stream_reread_fn reread; /* NULL: packets' places are of no use */
 	void *reread_arg;
 	void *arg;
 };

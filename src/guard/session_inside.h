@@ -57,7 +57,7 @@ static inline bool is_stream(const struct flow *f)
 /* Does a rule say what may be said here? */
 static inline __attribute__((cold)) bool is_ruled(const struct sessions *s)
 {
-	return s->o.expected && s->o.expected(s->o.arg, s->flow);
+	return s->o.expected(s->o.arg, s->flow);
 }
 
 /* The reason that goes furthest is the one that is told: a packet that is refused for itself may bring

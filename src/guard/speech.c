@@ -37,7 +37,7 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 /* Picked up in its middle, who serves is for the rule to say. */
 static bool is_answering(const struct sessions *s, const struct session *n)
 {
-	return n && __builtin_expect(n->midstream, 0) && is_stream(s->flow) && s->o.answering &&
+	return n && __builtin_expect(n->midstream, 0) && is_stream(s->flow) &&
 	       s->o.answering(s->o.arg, s->flow);
 }
 
@@ -78,7 +78,7 @@ static void keep(void *arg, const struct talk *t, unsigned end, enum talk_keep w
 	struct session *n = s->flow->session;
 	const struct session_kept k = {t, s->flow, end, what, data};
 
-	if (what == TALK_BEGINS && n->kept[end])
+	if (what == TALK_BEGINS)
 		speech_lose_kept(s, s->flow, end);
 	if (what != TALK_BEGINS && !n->kept[end])
 		return;
@@ -118,16 +118,16 @@ static bool talk_suits(const struct talk *t, const struct proto *p)
 /* Its protocol has just been known: that it should be another one need not wait for its first message. */
 static void hold_to_rule(struct sessions *s, const struct session *n)
 {
-	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *p = s->o.expected(s->o.arg, s->flow);
 
-	if (p && !talk_suits(n->talk, p) && !n->midstream && s->o.unread)
+	if (p && !talk_suits(n->talk, p) && !n->midstream)
 		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
 }
 
 /* What a rule names may begin as what carries it. */
 static const struct proto *carried(const struct sessions *s, const struct proto *p)
 {
-	const struct proto *expected = p && s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *expected = p ? s->o.expected(s->o.arg, s->flow) : NULL;
 
 	return expected && expected->carrier == p ? expected : p;
 }
@@ -220,7 +220,7 @@ static bool identify(struct sessions *s, struct session *n, struct proto_input *
 		     size_t *ret_passed)
 {
 	struct flow *f = s->flow;
-	const struct proto *p = NULL, *expected = NULL;
+	const struct proto *p = NULL, *expected;
 	bool undecided = false;
 
 	if (!in->data.len || f->session_flags & FAILED(in->end))
@@ -228,8 +228,7 @@ static bool identify(struct sessions *s, struct session *n, struct proto_input *
 	if (!n->awaited[in->end])
 		p = carried(s, talk_identify(in, &undecided));
 	n->awaited[in->end] = false;
-	if (s->o.expected)
-		expected = s->o.expected(s->o.arg, f);
+	expected = s->o.expected(s->o.arg, f);
 	/* The rest of a message may look like the beginning of anything. */
 	if (p && expected && (!in->midstream || (suits(p, expected) && !p->framed)))
 		expected = NULL;
@@ -249,7 +248,7 @@ static bool identify(struct sessions *s, struct session *n, struct proto_input *
 		return false;
 	}
 	f->session_flags |= (uint8_t)FAILED(in->end);
-	if (s->o.unread && !in->midstream)
+	if (!in->midstream)
 		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 	return false;
 }
@@ -364,14 +363,14 @@ void speech_lost(struct sessions *s, struct session *n, unsigned end, uint32_t m
 		talk_gap(n->talk, end, missed);
 	else
 		n->midstream = true;
-	if (n->talk && n->talk->dead && s->o.expected && s->o.expected(s->o.arg, s->flow))
+	if (n->talk && n->talk->dead && is_ruled(s))
 		object(s, REASON_STREAM_UNVERIFIED, SESSION_BLIND);
 	speech_read(s, n, end);
 }
 
 void speech_hold(struct sessions *s, struct session *n)
 {
-	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *p = s->o.expected(s->o.arg, s->flow);
 	const struct proto *is = n->talk->proto;
 
 	if (!p || talk_suits(n->talk, p))

@@ -112,6 +112,32 @@ static void what_is_allowed_goes_on(void **state)
 	}
 }
 
+/* From then on it cannot be said again as something else. */
+static void a_second_copy_does_not_pass(void **state)
+{
+	for (unsigned i = 0; i < BEFORE; i++) {
+		struct change c = begin(before[i].mode, "open", before[i].rule);
+		uint32_t at = 1000 + sizeof(ORU REST) - 1;
+
+		assert_true(send(c.w, 0, 1000, 5000, ORU REST));
+		confirm(&c, at);
+		take_policy(&c, "enforce", "open", HELD);
+		assert_true(send(c.w, 0, at, 5000, ORU REST));
+		assert_false(send(c.w, 0, at, 5000, ORM REST));
+		assert_true(told(c.w, "stream.conflict"));
+		assert_true(send(c.w, 0, at, 5000, ORU REST));
+
+		/* nor does it count, with what it brings */
+		assert_true(send(c.w, 0, at += sizeof(ORU REST) - 1, 5000, HEAD));
+		assert_false(
+			send(c.w, 0, at += sizeof(HEAD) - 2, 5000, "x|ORU^R02|1|P|2.5\r" REST));
+		assert_false(told(c.w, "ORU^R02"));
+		assert_true(send(c.w, 0, at + 1, 5000, "|ORU^R03|1|P|2.5\r" REST));
+		assert_true(told(c.w, "\"message_type\":\"ORU^R03\""));
+		end(&c);
+	}
+}
+
 /* Nobody knew what it was, and nobody reads it any more; now somebody does care. */
 static void what_was_let_be_is_read(void **state)
 {
@@ -275,23 +301,24 @@ static void what_only_the_kernels_allows_says_nothing(void **state)
  * policy makes of it. */
 static void what_it_was_amid_is_not_forgotten(void **state)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		struct change c = begin("enforce", "closed", HELD);
-		uint32_t at = 1000 + sizeof(ORM) - 1;
+		unsigned says = i / 2; /* it or its server */
+		uint32_t at = (says ? 5000 : 1000) + sizeof(ORM) - 1, other = says ? 1000 : 5000;
 
-		assert_true(send(c.w, 0, 1000, 5000, ORM));
-		confirm(&c, at);
+		assert_true(send(c.w, says, at - (sizeof(ORM) - 1), other, ORM));
+		assert_true(send_flags(c.w, !says, other, at, TCP_ACK, ""));
 		take_policy(&c, "enforce", "closed", HELD);
-		c.w->now_ns += (i ? 4000 : 50) * 1000000000ull;
+		c.w->now_ns += (i & 1 ? 4000 : 50) * 1000000000ull;
 		for (uint16_t n = 0; n < 200; n++) {
 			c.w->port = (uint16_t)(7000 + n);
 			assert_true(send_flags(c.w, 0, 1, 0, TCP_SYN, ""));
 		}
 		c.w->port = PORT;
-		assert_false(send(c.w, 0, at, 5000, REST));
-		send_flags(c.w, 1, 5000, at, TCP_ACK, "");
+		assert_false(send(c.w, says, at, other, REST));
+		send_flags(c.w, !says, other, at, TCP_ACK, "");
 		c.w->now_ns += 200000000;
-		assert_false(send(c.w, 0, at, 5000, REST));
+		assert_false(send(c.w, says, at, other, REST));
 		assert_true(told(c.w, "policy.message_not_allowed"));
 		end(&c);
 	}
@@ -331,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_half_across_does_not_arrive),
 		cmocka_unit_test(what_is_allowed_goes_on),
+		cmocka_unit_test(a_second_copy_does_not_pass),
 		cmocka_unit_test(what_was_let_be_is_read),
 		cmocka_unit_test(another_protocol_is_refused),
 		cmocka_unit_test(what_it_carries_is_looked_for),

@@ -376,6 +376,17 @@ static void the_end_of_all_ends_no_message(void **state)
 	assert_true(told(w, "\"reason\":\"hl7.framing\",\"verdict\":{\"action\":\"drop\"}"));
 	wire_free(w);
 
+	for (unsigned allowed = 0; allowed < 2; allowed++) { /* in no frame it lacks nothing */
+		w = wire_new("enforce", "open", HL7);
+		shake_hands(w);
+		assert_int_equal(send_flags(w, 0, 1000, 5000, TCP_FIN | TCP_ACK,
+					    allowed ? "MSH|^~\\&|LAB||||||ORU^R01|1|P|2.5"
+						    : "MSH|^~\\&|LAB||||||ORM^O01|1|P|2.5"),
+				 allowed);
+		assert_int_equal(told(w, "policy.message_not_allowed"), !allowed);
+		wire_free(w);
+	}
+
 	w = wire_new("enforce", "open",
 		     HL7); /* of what is allowed it is told only where it was cut */
 	shake_hands(w);
@@ -444,6 +455,17 @@ static void urgent_data_hides_nothing(void **state)
 	assert_false(send_flags(w, 0, 1000, 5000, TCP_ACK | TCP_URG, ORU REST));
 	assert_true(told(w, "stream.urgent"));
 	wire_free(w);
+
+	for (unsigned ruled = 0; ruled < 2; ruled++) { /* nor by what interrupts where it may */
+		w = wire_new("enforce", "open", ruled ? HL7 : OTHER);
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, ORU));
+		w->urgent = 1;
+		assert_false(send_flags(w, 0, 1000 + sizeof(ORU) - 1, 5000, TCP_ACK | TCP_URG,
+					"\xff" REST));
+		assert_true(told(w, "stream.urgent"));
+		wire_free(w);
+	}
 
 	w = wire_new("enforce", "open", HL7);
 	assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
@@ -576,10 +598,42 @@ static void nothing_is_held_back_in(const char *mode)
 	wire_free(w);
 }
 
+/* What is refused elsewhere has arrived here: with other words at its front, behind what got lost ahead of
+ * the gateway, with a SYN. */
+static void what_arrives_is_read_in(const char *mode)
+{
+	struct wire *w = wire_new(mode, "closed", HL7);
+	uint32_t at = 1000 + sizeof(HEAD) - 1;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, HEAD));
+	assert_true(send(w, 0, at - 1, 5000, "x|ORU^R01|1|P|2.5\r" REST));
+	assert_true(told(w, "stream.conflict"));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+
+	w = wire_new(mode, "closed", HL7);
+	shake_hands(w);
+	at = 1100 + sizeof(ORU REST) - 1;
+	assert_true(send(w, 0, 1000, 5000, "\r"));
+	assert_true(send(w, 0, 1100, 5000, ORU REST));
+	assert_false(told(w, "\"message_type\""));
+	assert_true(send_flags(w, 1, 5000, at, TCP_ACK, ""));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+
+	w = wire_new(mode, "closed", HL7);
+	assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ORU REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
 static void nothing_is_held_back_but_in_enforce(void **state)
 {
 	nothing_is_held_back_in("simulate");
 	nothing_is_held_back_in("observe");
+	what_arrives_is_read_in("simulate");
+	what_arrives_is_read_in("observe");
 }
 
 static void one_direction_is_enough(void **state)
@@ -842,6 +896,29 @@ static void without_memory_nothing_waits_for_good(void **state)
 	stream_bytes = 0;
 }
 
+/* There is no device whose mode or fail mode could be asked for: all of it passes, and is told. */
+static void without_a_policy_everything_passes(void **state)
+{
+	without_policy = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire *w;
+
+		stream_bytes = i; /* as usual, or hardly any */
+		w = wire_new("enforce", "closed", HL7);
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, ORM));
+		assert_true(send(w, 0, 1000, 5000, ORU REST));
+		assert_true(send(w, 0, 1000 + sizeof(ORM) - 1, 5000, REST HEAD));
+		assert_true(send(w, 0, 1000 + 200000, 5000, "later"));
+		assert_int_equal(told(w, "stream.conflict"), i == 0);
+		assert_true(told(w, i ? "stream.memory" : "\"message_type\":\"ORM^O01\""));
+		assert_int_equal(w->reset_count + w->blocked, 0);
+		wire_free(w);
+	}
+	without_policy = false;
+	stream_bytes = 0;
+}
+
 static bool send_other(struct wire *w, unsigned end, uint8_t proto, const void *body, size_t len)
 {
 	struct frame_ip ip = {
@@ -970,6 +1047,7 @@ int main(void)
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(without_memory_nothing_waits_for_good),
+		cmocka_unit_test(without_a_policy_everything_passes),
 		cmocka_unit_test(there_is_one_path),
 		cmocka_unit_test(a_signed_window_stays),
 		cmocka_unit_test(a_tunnel_hides_nothing),

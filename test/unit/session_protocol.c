@@ -22,6 +22,13 @@ static void an_undecided_beginning_does_not_pass(void **state)
 	assert_false(send(w, 0, 1000, 5000, "\1\6\1\1\1\1\x19\xca"));
 	assert_true(told(w, "policy.wrong_protocol"));
 	wire_free(w);
+
+	w = wire_new("enforce", "open", HTTP); /* and is decided at its end */
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, "GE"));
+	assert_false(send_flags(w, 0, 1002, 5000, TCP_ACK | TCP_FIN, ""));
+	assert_true(told(w, "policy.wrong_protocol"));
+	wire_free(w);
 }
 
 static bool send_datagram(struct wire *w, unsigned end, const void *data, size_t len)
