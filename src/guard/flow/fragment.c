@@ -75,8 +75,7 @@ struct fragment_table {
 	uint32_t mask;
 	uint32_t max, quota, held;
 	uint32_t free_piece, free_datagram;
-	uint32_t unused_piece,
-		unused_datagram; /* from here on never used; the last of the free lists */
+	uint32_t unused_piece, unused_datagram; /* never used from here on; the free lists' last */
 	struct list age;
 	struct source sources[SOURCES];
 	struct pair pairs[PAIRS];
@@ -88,7 +87,7 @@ struct fragment_table {
 	uint8_t whole[WHOLE_MAX];
 };
 
-/* What is behind free entry i. Those never used come one after the other, their memory untouched until then. */
+/* What is behind free entry i: those never used come one after the other, untouched until then. */
 static uint32_t behind(const struct fragment_table *t, uint32_t i, uint32_t next, uint32_t *unused)
 {
 	if (i != *unused)
