@@ -9,6 +9,8 @@
 
 #define PAGES_HUGE ((size_t)2 << 20)
 
+/* What pages_map() makes of a size. */
+size_t pages_size(size_t size);
 /* *size grows to whole pages. NULL where there is no memory. */
 void *pages_map(size_t *size);
 void pages_unmap(void *p, size_t size); /* `size` as pages_map() left it; p may be NULL */

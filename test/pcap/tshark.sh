@@ -11,6 +11,9 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failed=0
 
+# A start of it makes half a million small allocations: in large pages, and in one heap, that takes two thirds of the time.
+tshark() { GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=33554432 command tshark "$@"; }
+
 # Of a packet with several messages the nth value of each column belongs to the nth one.
 each_message() {
 	awk -F'|' -v OFS='|' -v between=$'\x1f' '{
@@ -29,11 +32,11 @@ each_message() {
 	}'
 }
 
-# ours FILE: our events of it, which several questions are about.
+# ours FILE: our events of it, which several questions are about. run.sh and real.sh look for leaks in the same captures.
 ours() {
 	local said=$tmp/${1//\//%}.jsonl
 	# Where it fails nothing is said, which tshark does not agree with.
-	[ -e "$said" ] || "$bw" inspect -r "$1" -o "$said" 2>/dev/null || rm -f "$said"
+	[ -e "$said" ] || ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 "$bw" inspect -r "$1" -o "$said" 2>/dev/null || rm -f "$said"
 	cat "$said"
 }
 

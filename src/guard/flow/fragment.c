@@ -75,6 +75,7 @@ struct fragment_table {
 	uint32_t mask;
 	uint32_t max, quota, held;
 	uint32_t free_piece, free_datagram;
+	uint32_t unused_piece, unused_datagram; /* never used from here on; the free lists' last */
 	struct list age;
 	struct source sources[SOURCES];
 	struct pair pairs[PAIRS];
@@ -86,12 +87,16 @@ struct fragment_table {
 	uint8_t whole[WHOLE_MAX];
 };
 
-static void link_free(struct fragment_table *t)
+/* What is behind free entry i: those never used come one after the other, untouched until then. */
+static uint32_t behind(const struct fragment_table *t, uint32_t i, uint32_t next, uint32_t *unused)
 {
-	for (uint32_t i = 0; i < t->max; i++) {
-		t->pieces[i].came_next = i + 1 < t->max ? i + 1 : NONE;
-		t->datagrams[i].next = i + 1 < t->max ? i + 1 : NONE;
-	}
+	if (i != *unused)
+		return next;
+	return ++*unused < t->max ? *unused : NONE;
+}
+
+static void empty(struct fragment_table *t)
+{
 	memset(t->buckets, 0xff, (t->mask + 1) * sizeof(*t->buckets));
 	t->age = (struct list){NONE, NONE};
 	for (unsigned i = 0; i < SOURCES; i++)
@@ -130,7 +135,7 @@ struct fragment_table *fragment_table_new(const struct fragment_limits *l, fragm
 		t->pairs[i].last = (uint32_t)hash_bytes(&t->hash_key, &i, sizeof(i));
 	t->ended = ended;
 	t->arg = arg;
-	link_free(t);
+	empty(t);
 	return t;
 }
 
@@ -284,7 +289,7 @@ static struct datagram *start(struct fragment_table *t, const struct key *k, uin
 		end(t, &t->datagrams[t->age.head], FRAGMENT_EVICTED, ANOMALY_FRAGMENT_TOO_MANY);
 	i = t->free_datagram;
 	d = &t->datagrams[i];
-	t->free_datagram = d->next;
+	t->free_datagram = behind(t, i, d->next, &t->unused_datagram);
 	*d = (struct datagram){.key = *k,
 			       .first_ns = now_ns,
 			       .hash = hash,
@@ -398,7 +403,7 @@ static void hold(struct fragment_table *t, struct datagram *d, const struct pack
 	uint32_t i = t->free_piece, *at = &d->sorted;
 	struct piece *q = &t->pieces[i];
 
-	t->free_piece = q->came_next;
+	t->free_piece = behind(t, i, q->came_next, &t->unused_piece);
 	*q = (struct piece){.frame = *f,
 			    .body = p->fragment_body,
 			    .offset = p->fragment_offset,

@@ -9,6 +9,7 @@
 
 #include "base/crypto.h"
 #include "base/fips.h"
+#include "base/pages.h"
 #include "base/secret.h"
 #include "people/auth/common.h"
 
@@ -129,6 +130,18 @@ static int hash_pbkdf2(const char *text, const struct cost *c, struct bytes salt
 		       : -EIO;
 }
 
+/* Argon2 looks all over its 64 MiB: in huge pages it takes a third of the time. It wipes them itself. */
+static int take_pages(uint8_t **ret_memory, size_t size)
+{
+	*ret_memory = pages_map(&size);
+	return *ret_memory ? 0 : -ENOMEM;
+}
+
+static void give_pages(uint8_t *memory, size_t size)
+{
+	pages_unmap(memory, pages_size(size));
+}
+
 /* One thread for all lanes: a lane is how the memory is filled, not who does it. */
 static int hash(const char *text, const struct cost *c, struct bytes salt, uint8_t ret_tag[TAG])
 {
@@ -144,6 +157,8 @@ static int hash(const char *text, const struct cost *c, struct bytes salt, uint8
 		.lanes = c->lanes,
 		.threads = 1,
 		.version = ARGON2_VERSION_13,
+		.allocate_cbk = take_pages,
+		.free_cbk = give_pages,
 		.flags = ARGON2_DEFAULT_FLAGS,
 	};
 	int rc;
