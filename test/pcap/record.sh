@@ -5,7 +5,7 @@
 # interface each, named as policy.yaml names them (eth1 ward, eth0 hospital).
 # A recording differs every time: afterwards `run.sh BINARY --accept CASE`.
 # Of Debian, for the services of an office network: openssl gnutls-bin nginx-light curl dnsmasq-base bind9-dnsutils nsd ldnsutils faketime
-# openssh-server sshpass inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
+# openssh-server sshpass dropbear-bin inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
 # slapd ldap-utils dovecot-imapd dovecot-pop3d exim4-daemon-light mariadb-server rlpr
 # xvfb tigervnc-standalone-server tigervnc-viewer tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
@@ -72,7 +72,7 @@ record() {
 	local dumps= waited=0
 	mkdir -p "$case"
 	for port in eth1 eth0; do
-		on gw tcpdump -Z root -q -i $port -Q in --immediate-mode -U -s "${snap:-0}" \
+		on gw tcpdump -Z root -q -i $port -Q in --immediate-mode -U -B 65536 -s "${snap:-0}" \
 			--time-stamp-precision=nano -w "$work/$port" 2>"$work/$port.log" &
 		dumps="$dumps $!"
 	done
@@ -488,6 +488,36 @@ make_ssh() {
 	chmod +x "$work/ask"
 	DISPLAY=:9 SSH_ASKPASS="$work/ask" SSH_ASKPASS_REQUIRE=force try on dev ssh -F /dev/null -o StrictHostKeyChecking=no \
 		-o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=5 service@10.9.0.5 true
+}
+
+# Logins to OpenSSH on the server and to Dropbear on the device: by keys, by passwords, by several programs.
+# Neither server may see the accounts that are here: passwd and shadow of the mount that `ip netns exec` made.
+make_ssh_logins() {
+	local o='-F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes' keys= i words
+	mkdir -p /run/sshd "$work/home"
+	for i in host me 1 2 3 4 5; do ssh-keygen -q -t ed25519 -N '' -f "$work/$i"; done
+	for i in 1 2 3 4 5; do keys="$keys -i $work/$i"; done
+	dropbearkey -t ed25519 -f "$work/dropbear" >/dev/null 2>&1
+	(cat /etc/passwd; echo "nurse:x:0:0::$work/home:/bin/sh") >"$work/passwd"
+	(cat /etc/shadow; echo "nurse:$(openssl passwd -6 right):19000:0:99999:7:::") >"$work/shadow"
+	printf '#!/bin/sh\nmount --bind %s/passwd /etc/passwd\nmount --bind %s/shadow /etc/shadow\nexec "$@"\n' "$work" "$work" >"$work/as"
+	printf '#!/bin/sh\nread -r w <"$WORDS"; sed -i 1d "$WORDS"; echo "$w"\n' >"$work/ask"
+	chmod +x "$work/as" "$work/ask"
+	later srv "$work/as" /usr/sbin/sshd -D -e -f /dev/null -h "$work/host" -p 22 -o UsePAM=no -o PidFile=none -o PermitRootLogin=yes \
+		-o StrictModes=no -o AuthorizedKeysFile="$work/me.pub" -o MaxAuthTries=8 -o UseDNS=no
+	later dev "$work/as" dropbear -F -E -p 10.9.1.12:22 -r "$work/dropbear"
+	# shellcheck disable=SC2086
+	try on dev ssh $o $keys -i "$work/me" nurse@10.9.0.5 true
+	for words in 'dev 10.9.0.5 a bb much-longer-than-others right' 'dev 10.9.0.5 a bb ccc dddd' 'srv 10.9.1.12 a bb right'; do
+		# shellcheck disable=SC2086
+		set -- $words
+		printf '%s\n' "${@:3}" >"$work/words"
+		# shellcheck disable=SC2086
+		WORDS=$work/words DISPLAY=:9 SSH_ASKPASS="$work/ask" SSH_ASKPASS_REQUIRE=force try on "$1" ssh $o -o PubkeyAuthentication=no \
+			-o NumberOfPasswordPrompts=$(($# - 2)) nurse@"$2" 'sleep 0.2; id; sleep 0.2; id; sleep 0.2; id; sleep 0.2; id'
+	done
+	DROPBEAR_PASSWORD=wrong try on dev dbclient -y -y nurse@10.9.0.5 true
+	try on dev curl -sk -o /dev/null -u nurse:wrong sftp://10.9.0.5/
 }
 
 # A login as small devices have it: one password opens it, three wrong ones end it.

@@ -187,8 +187,10 @@ agree 'DNS over TCP, many questions at once' dns-records/input.pcap 'dns and tcp
 	'select(.event_type=="dns" and .proto=="TCP") | .dns | "\(.id | hex(4))|\(.rrname)|\(if .qr then 1 else 0 end)"'
 agree 'DNS through a tunnel' "$data"/net/ndpi_dns_exfiltration.pcap dns 'dns.qry.name dns.flags.response' \
 	'select(.event_type=="dns") | .dns | "\(.rrname)|\(if .qr then 1 else 0 end)"'
-agree 'SSH' ssh/input.pcap 'ssh.kex.hassh or ssh.kex.hasshserver' 'ssh.kex.hassh ssh.kex.hasshserver' \
-	'select(.event_type=="ssh" and .ssh.login == null) | .ssh | if .server.hassh then "|\(.server.hassh.hash)" else "\(.client.hassh.hash)|" end'
+for f in ssh ssh-logins; do
+	agree "SSH of $f" $f/input.pcap 'ssh.kex.hassh or ssh.kex.hasshserver' 'ssh.kex.hassh ssh.kex.hasshserver' \
+		'select(.event_type=="ssh" and .ssh.login == null) | .ssh | if .server.hassh.string then "|\(.server.hassh.hash)" else "\(.client.hassh.hash)|" end'
+done
 agree 'FTP' ftp/input.pcap 'ftp.request.command and not ftp.request.command == "PASS"' 'ftp.request.command ftp.request.arg' \
 	'select(.event_type=="ftp" and .ftp.command and .ftp.command != "PASS") | .ftp | "\(.command)|\(.command_data // "")"'
 agree 'FTP answers' ftp/input.pcap ftp.response.code 'ftp.response.code ftp.response.arg' \

@@ -23,6 +23,92 @@ static void ssh_guesses_are_counted(void **state)
 	assert_silent(r, "succeeded");
 }
 
+#define NARROW "chacha20-poly1305@openssh.com"
+
+/* A banner, an offer that names one cipher, and word that keys are changed. */
+static size_t open_ssh(uint8_t *buf, size_t size, const char *program, const char *cipher)
+{
+	struct writer w = writer_new(buf, size);
+	size_t n = strlen(cipher);
+
+	write_bytes(&w, "SSH-2.0-", 8);
+	write_bytes(&w, program, strlen(program));
+	write_bytes(&w, "\r\n", 2);
+	write_be32(&w, (uint32_t)(2 + 16 + 10 * 4 + n + 5));
+	write_be16(&w, 20);
+	for (unsigned i = 0; i < 4; i++)
+		write_be32(&w, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		write_be32(&w, i == 2 ? (uint32_t)n : 0);
+		write_bytes(&w, cipher, i == 2 ? n : 0);
+	}
+	write_bytes(&w, "\0\0\0\0\0\0\0\0\2\0\x15", 11);
+	assert_false(w.bad);
+	return w.len;
+}
+
+/* What is said of an encrypted login by so many bytes, in turns: the client's, the server's; 0 ends it. */
+static void login_of(const char *program, const char *cipher, const uint16_t *turns)
+{
+	static uint8_t open[2][256], sealed[512];
+	static struct talk_piece pieces[32];
+	size_t count = 2;
+
+	pieces[0] = (struct talk_piece){0, open[0], open_ssh(open[0], 256, program, cipher)};
+	pieces[1] =
+		(struct talk_piece){1, open[1], open_ssh(open[1], 256, "x", "aes128-ctr," NARROW)};
+	for (unsigned i = 0; turns[i]; i++)
+		pieces[count++] = (struct talk_piece){i % 2, sealed, turns[i]};
+	talk_play(r, "ssh", false, pieces, count, 0);
+	assert_silent(r, "malformed");
+}
+
+/* As many bytes as their programs said (test/pcap/ssh-logins). */
+static void ssh_keys_are_no_guesses(void **state)
+{
+	login_of("OpenSSH_9.2p1", NARROW,
+		 (const uint16_t[]){44,	 44, 68,  76, 140, 76,	140, 76, 140, 76,
+				    140, 76, 140, 76, 140, 100, 308, 28, 112, 0});
+	assert_silent(r, "failed\"");
+	assert_says(r, "\"login\":\"succeeded\"");
+	/* An RSA key, to AES. */
+	login_of("libssh_0.10.6", "aes256-ctr",
+		 (const uint16_t[]){64, 64, 400, 96, 400, 96, 96, 96, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 1);
+}
+
+static void ssh_counts_the_last_guess(void **state)
+{
+	/* Prompts are not known; then two passwords, a longer one, and no more. */
+	login_of("OpenSSH_9.2p1", NARROW,
+		 (const uint16_t[]){44, 44, 68, 76, 92, 76, 84, 76, 148, 76, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 2);
+	login_of("libssh2_1.10.0", "aes128-ctr",
+		 (const uint16_t[]){64, 64, 80, 96, 96, 96, 112, 96, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 1);
+	/* A password at once, without a look at what may be tried. */
+	login_of("libssh_0.10.6", NARROW, (const uint16_t[]){44, 44, 76, 76, 52, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 1);
+	/* The first one's failure stood behind a banner. */
+	login_of("OpenSSH_9.2p1", NARROW, (const uint16_t[]){44, 44, 68, 160, 84, 76, 84, 76, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 2);
+	/* PAM prompts, and its prompt is shorter than a failure. */
+	login_of("OpenSSH_9.2p1", NARROW,
+		 (const uint16_t[]){44, 44, 68, 76, 92, 60, 84, 76, 92, 60, 84, 28, 112, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 1);
+	assert_says(r, "\"succeeded\"");
+}
+
+/* It fills up its success, and what is typed behind it is shorter than any answer before. */
+static void ssh_typing_at_a_dropbear(void **state)
+{
+	login_of("OpenSSH_9.2p1", NARROW,
+		 (const uint16_t[]){44, 44, 68, 52, 84, 52, 84, 36, 52, 44, 36,
+				    36, 36, 36, 36, 36, 36, 36, 36, 36, 0});
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 1);
+	assert_int_equal(seed_count(r, "\"login\":\"succeeded\""), 1);
+}
+
 static enum parse identify(const char *proto, unsigned end, uint16_t port, const char *data)
 {
 	struct proto_input in = {.end = (uint8_t)end, .port = {4000, port}};
@@ -404,6 +490,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ssh_names_both_programs),
 		cmocka_unit_test(ssh_guesses_are_counted),
+		cmocka_unit_test(ssh_keys_are_no_guesses),
+		cmocka_unit_test(ssh_counts_the_last_guess),
+		cmocka_unit_test(ssh_typing_at_a_dropbear),
 		cmocka_unit_test(ssh_greetings_are_passed_over),
 		cmocka_unit_test(ssh_refuses_nonsense),
 		cmocka_unit_test(telnet_logins_are_told_and_never_shown),

@@ -13,23 +13,34 @@
 #define MSG_KEXINIT 20
 #define MSG_NEWKEYS 21
 
-#define TURNS_MAX    40 /* in which a login may still be under way */
-#define SUCCESS_LESS 16 /* success is this much shorter than the answer that login may begin */
+#define TURNS_MAX 40 /* in which a login may still be under way */
+
+/*
+ * A request to log in is this much longer, on the wire, than the one before it, whether login may begin: with
+ * a password at least, for users of up to twelve characters (shorter ones ask which methods there are);
+ * with the shortest of keys. What a prompt is answered may be a little shorter.
+ */
+#define GUESS_MORE 32
+#define KEY_MORE   96
+#define SHORTER	   8
 
 enum phase { PHASE_BANNER, PHASE_PACKETS, PHASE_ENCRYPTED };
 
 struct side {
 	uint8_t phase, lines, version_len, software_len;
+	bool narrow; /* has a cipher with blocks of 8 bytes to offer, the client first of all */
 	char version[8], software[SSH_SOFTWARE_MAX], hassh[SSH_HASSH_LEN];
 };
 
 /* A turn: what the client said, then what the server said to it. */
 struct turns {
-	bool over, answered;
+	bool over, answered, judged, asked;
 	uint8_t count, failed;
-	uint32_t client, server;  /* bytes of this turn */
-	uint32_t request, accept; /* of the first: may login begin? */
-	uint32_t failure;	  /* the server's, to a login that failed */
+	uint8_t none; /* what asks which methods there are is so much longer than `accept` */
+	uint32_t client, server; /* bytes of this turn */
+	uint32_t
+		accept; /* the server's, that login may begin; the client's, whether it may, is as long */
+	uint32_t failure; /* the server's, to a login that failed */
 };
 
 struct state {
@@ -133,6 +144,24 @@ static enum parse read_banner(struct side *s, const struct proto_input *in, stru
 	return PARSE_OK;
 }
 
+/* Who has it takes it, if the client wants it most (RFC 4253 §7.1). */
+static bool has_narrow(struct bytes list, bool first)
+{
+	struct reader r = reader_new(list.data, list.len);
+
+	while (reader_left(&r)) {
+		struct bytes name =
+			head_before((struct bytes){list.data + r.off, reader_left(&r)}, ",");
+
+		if (head_is(name, "chacha20-poly1305@openssh.com") || head_is(name, "3des-cbc"))
+			return true;
+		if (first)
+			break;
+		read_skip(&r, name.len + (name.len < reader_left(&r)));
+	}
+	return false;
+}
+
 /* HASSH: key exchange, ciphers, MACs and compressions of the end's own direction. */
 static bool read_offer(struct side *s, unsigned end, struct reader *r, struct ssh_msg *m)
 {
@@ -147,6 +176,8 @@ static bool read_offer(struct side *s, unsigned end, struct reader *r, struct ss
 		if (r->bad)
 			return false;
 		/* after the two lists of keys: each for client and for server */
+		if (i == 2)
+			s->narrow = has_narrow(list, end == 0);
 		if (i == 1 || (i >= 2 && (i & 1) != end))
 			continue;
 		if (i) {
@@ -212,57 +243,146 @@ static enum parse read_packet(struct state *st, const struct proto_input *in, st
 	return PARSE_OK;
 }
 
-/* The client speaks again: what did its last turn come to? */
-static void judge_turn(struct turns *t, struct ssh_msg *m, struct proto_output *out)
+static bool is_openssh(const struct side *client)
 {
-	if (!t->client)
-		return; /* the server alone, before anything was asked */
-	if (!t->count++) {
-		t->request = t->client;
-		t->accept = t->server;
-	} else if (t->accept - t->server == SUCCESS_LESS) {
+	return client->software_len > 7 && !memcmp(client->software, "OpenSSH", 7);
+}
+
+static bool is_narrow(const struct state *st)
+{
+	return st->side[0].narrow && st->side[1].narrow;
+}
+
+/*
+ * May the client have given a password? OpenSSH asks at first which methods there are, and fills up to 64
+ * bytes, or twice as many, what has a password in it: no key is as long then, but by chance. Of others'
+ * requests the length tells those that ask, and keys.
+ */
+static bool is_guess(const struct state *st)
+{
+	const struct turns *t = &st->turns;
+	uint32_t more = t->client - t->accept;
+
+	if (!is_openssh(&st->side[0]))
+		return more + SHORTER < KEY_MORE + SHORTER && (t->failure || more >= GUESS_MORE);
+	if (is_narrow(st))
+		return t->failure && (more == 64 - 24 || more == 128 - 24);
+	return t->failure && more == 128 - 32;
+}
+
+/* "keyboard-interactive" and two texts more than "none" (RFC 4256 §3.1): the server prompts, or, the first
+ * time, does not know it. What OpenSSH fills up may be as long. */
+static bool is_asking(struct state *st)
+{
+	struct turns *t = &st->turns;
+
+	if (!t->none || is_openssh(&st->side[0]) ||
+	    t->client - t->accept != t->none + (is_narrow(st) ? 24u : 32u))
+		return false;
+	if (t->server == t->failure && t->asked)
+		return false;
+	t->asked = true;
+	return true;
+}
+
+/* Success is a block or two shorter than the answer that login may begin. */
+static bool is_success(const struct turns *t)
+{
+	return t->accept - t->server == 16 || t->accept - t->server == 8;
+}
+
+/*
+ * The first answer that is no success is a failure, maybe behind a banner. A shorter one shows that there was
+ * one, or is a prompt: of OpenSSH's it is known whether a password was given.
+ */
+static bool is_failure(const struct state *st)
+{
+	const struct turns *t = &st->turns;
+
+	if (t->server == t->failure || !t->failure)
+		return is_guess(st);
+	return t->server < t->failure && is_openssh(&st->side[0]) && is_guess(st);
+}
+
+/* What does the turn come to? */
+static void judge_turn(struct state *st, struct ssh_msg *m, struct proto_output *out)
+{
+	struct turns *t = &st->turns;
+
+	if (is_success(t)) {
 		m->login = "succeeded";
 		t->over = true;
-	} else if (t->count > TURNS_MAX || t->client + 8 < t->request ||
-		   (t->failure && t->server > 4 * t->failure)) {
-		t->over = true;
-	} else if (t->server == t->failure) {
-		t->failed++;
+	} else if (t->server < t->accept || is_asking(st)) {
+		return;
+	} else if (is_failure(st)) {
 		m->login = "failed";
-		if (t->failed >= LOGIN_GUESSES)
+		if (++t->failed >= LOGIN_GUESSES)
 			m->msg.reason = REASON_LOGIN_GUESSING;
-	} else if (!t->failure || t->server < t->failure) {
-		t->failure = t->server;
 	}
+	if (!t->failure && t->client - t->accept < GUESS_MORE)
+		t->none = (uint8_t)(t->client - t->accept);
+	if (!t->failure || (t->server < t->failure && (m->login || !is_openssh(&st->side[0]))))
+		t->failure = t->server;
 	if (!m->login)
 		return;
 	m->failed_logins = t->failed;
 	m->msg.answer = true;
 	out->has_msg = true;
+	put_ends(st, m);
+}
+
+/* Both ask and allow in as many bytes that login may begin; but some clients ask which methods there are at once. */
+static void begin_login(struct turns *t)
+{
+	if (t->client == t->server) {
+		t->accept = t->server;
+	} else if (t->client > 2 * t->accept && t->server > t->accept) {
+		t->failure = t->server - t->accept;
+		t->none = (uint8_t)(t->client - 2 * t->accept);
+	}
+}
+
+/* The client speaks again. Does it still log in? */
+static void end_turn(struct state *st, struct ssh_msg *m, struct proto_output *out)
+{
+	struct turns *t = &st->turns;
+
+	if (t->client && !t->count)
+		begin_login(t);
+	else if (t->client && !t->judged)
+		judge_turn(st, m, out);
+	if (t->client)
+		t->over |= ++t->count > TURNS_MAX || t->client + SHORTER < t->accept ||
+			   t->server > 4 * (t->accept + t->failure);
+	t->client = t->server = 0;
+	t->answered = t->judged = false;
 }
 
 static enum parse read_encrypted(struct state *st, const struct proto_input *in, struct ssh_msg *m,
 				 struct proto_output *out)
 {
 	struct turns *t = &st->turns;
+	uint32_t len = (uint32_t)in->data.len;
 
 	out->used = in->data.len;
 	if (t->over) {
 		out->skip = UINT64_MAX;
 		return PARSE_OK;
 	}
-	if (in->end == 0 && t->answered) {
-		judge_turn(t, m, out);
-		if (m->login)
-			put_ends(st, m);
-		t->client = t->server = 0;
-		t->answered = false;
-	}
 	if (in->end == 0) {
-		t->client += (uint32_t)in->data.len;
-	} else {
-		t->server += (uint32_t)in->data.len;
-		t->answered = true;
+		if (t->answered)
+			end_turn(st, m, out);
+		t->client += len;
+		return PARSE_OK;
+	}
+	if (t->client && !t->count && !t->server)
+		t->accept = len;
+	t->server += len;
+	t->answered = true;
+	/* Nobody may say anything behind the last one. */
+	if (t->client && t->failure && t->server == t->failure && !t->judged) {
+		judge_turn(st, m, out);
+		t->judged = true;
 	}
 	return PARSE_OK;
 }

@@ -6,8 +6,11 @@
  *
  * What follows is encrypted, but not how much it is and who says it: the
  * server's answer to a login that fails is always as long as the one before
- * (RFC 4252 §5.1). So failed logins are counted, one too few where the server
- * shows a banner, none where it answers in lengths of its own.
+ * (RFC 4252 §5.1), and what holds a password is of a length of its own. So failed
+ * logins by password are counted, not the keys that a client offers in turn. It is one too few where
+ * the server shows a banner, or prompts, and the client is not OpenSSH; one too
+ * many where another client asks for prompts that there are not; none where the
+ * server answers in lengths of its own.
  */
 #include "guard/proto/proto.h"
 
