@@ -755,6 +755,21 @@ static void keep_rotating(int out, uint32_t from)
 			_exit(2);
 }
 
+/* One that was put is not there: are the others that its process put, and what does the vault say itself? */
+static void tell_lost(struct vault *v, uint32_t n)
+{
+	uint32_t first = n / 1000 * 1000, put = 0, lost = 0;
+	char name[16];
+
+	for (uint32_t i = first; i < first + 1000; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		put += said[i] == PUT;
+		lost += said[i] == PUT && holds(v, name, size_of(i), i) != 0;
+	}
+	print_message("of %u that were put with n%u, %u are lost\n", put, n, lost);
+	print_message("the vault finds %lld faults\n", (long long)wrong(v));
+}
+
 /*
  * What was said to be put is there, but for what was asked to be destroyed since;
  * what was said to be destroyed is not, whatever else was going on.
@@ -771,8 +786,11 @@ static void check_said(void)
 			continue;
 		snprintf(name, sizeof(name), "n%u", n);
 		err = holds(v, name, size_of(n), n);
-		if (said[n] == PUT && err != 0)
+		if (said[n] == PUT && err != 0) {
+			tell_lost(v, n);
+			vault_close(v);
 			fail_msg("%s was put and is not there: %s", name, strerror(-err));
+		}
 		if (said[n] == GONE && err != -ENOENT)
 			fail_msg("%s was destroyed and is there", name);
 		assert_true(err == 0 || err == -ENOENT);
