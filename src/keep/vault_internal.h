@@ -1,7 +1,7 @@
 #ifndef BEDWARDEN_KEEP_VAULT_INTERNAL_H
 #define BEDWARDEN_KEEP_VAULT_INTERNAL_H
 /* The vault's handle, shared by its own files: vault.c, vault_put.c, vault_get.c, vault_shred.c,
- * vault_check.c. */
+ * vault_check.c, vault_mend.c, vault_scan.c. */
 #include <limits.h>
 
 #include "base/pool.h"
@@ -39,6 +39,8 @@ void vault_purpose(const char *class, char ret_purpose[VAULT_PURPOSE]);
 int vault_pack(struct vault *v, uint32_t id);
 /* An object's own key, by way of its data key. */
 int vault_object_key(struct vault *v, const struct object_head *h, uint8_t ret_key[CRYPTO_KEY]);
+/* Whether the whole content is what its address says: 0, or as vault_stream(). `key`: its own. */
+int vault_verify_object(struct vault *v, struct catalog_object *o, const uint8_t key[CRYPTO_KEY]);
 /* Appends to the log, within the catalog's transaction. */
 int vault_note(struct vault *v, const char *line, size_t len);
 

@@ -370,19 +370,23 @@ int vault_read(struct vault *v, const struct vault_entry *e, int fd)
 	return vault_stream(v, e, sink_write, &sink, false);
 }
 
+int vault_verify_object(struct vault *v, struct catalog_object *o, const uint8_t key[CRYPTO_KEY])
+{
+	struct vault_entry e = {.size = o->head.size, .object = o, .key = key};
+
+	return vault_stream(v, &e, forget, NULL, true);
+}
+
 int vault_verify(struct vault *v, const uint8_t address[CRYPTO_HASH])
 {
 	uint8_t *key = secret_new(CRYPTO_KEY);
 	struct catalog_object o;
-	struct vault_entry e = {.object = &o, .key = key};
 	int err = key ? catalog_object_by_address(v->catalog, address, &o) : -ENOMEM;
 
 	if (err == 0)
 		err = vault_object_key(v, &o.head, key);
-	if (err == 0) {
-		e.size = o.head.size;
-		err = vault_stream(v, &e, forget, NULL, true);
-	}
+	if (err == 0)
+		err = vault_verify_object(v, &o, key);
 	secret_free(key, CRYPTO_KEY);
 	return err;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "keep/pack.h"
+#include "keep/vault_internal.h"
 
 /* Bytes that tell of their seed: half of them compress, half do not. */
 static void fill(uint8_t *to, size_t len, uint32_t seed)
@@ -319,6 +319,52 @@ static void a_torn_index_is_made_again_from_the_packs(void **state)
 	assert_int_equal(holds(v, "long", 700000, 99), 0);
 	assert_int_equal(wrong(v), 0);
 	vault_close(v);
+}
+
+/* What is left in the pack of an object whose writer was killed, cut off after `len` bytes. */
+static void leave_half(size_t len)
+{
+	struct object_head h = {.size = 3000, .length = 3000, .key = 1};
+	uint8_t record[OBJECT_HEAD + 3000];
+	int fd = open(PACK, O_WRONLY | O_APPEND);
+
+	crypto_random(h.address, sizeof(h.address));
+	crypto_random(record, sizeof(record));
+	object_write_head(&h, record);
+	assert_true(fd >= 0);
+	assert_int_equal(file_write(fd, (struct bytes){record, len}), 0);
+	close(fd);
+}
+
+/* It says that it goes on to where others have written since. */
+static void what_is_left_of_one_that_was_not_put_takes_no_other_along(void **state)
+{
+	static const size_t left[] = {3, 7, 8, 24, 60, 119, 120, 700, 3119};
+	const unsigned count = sizeof(left) / sizeof(*left);
+	struct vault *v;
+	char name[16];
+
+	v = open_vault();
+	put(v, make_file("f", 500, 1000), "first");
+	vault_close(v);
+	for (unsigned i = 0; i < count; i++) {
+		leave_half(left[i]);
+		v = open_vault();
+		snprintf(name, sizeof(name), "n%u", i);
+		put(v, make_file("f", 600 + i, i), name);
+		vault_close(v);
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		v = open_vault();
+		assert_int_equal(vault_punch_unknown(v), 0);
+		for (unsigned i = 0; i < count; i++) {
+			snprintf(name, sizeof(name), "n%u", i);
+			assert_int_equal(holds(v, name, 600 + i, i), 0);
+		}
+		assert_int_equal(wrong(v), 0);
+		vault_close(v);
+		mend();
+	}
 }
 
 static void a_full_disk_loses_nothing(void **state)
@@ -832,6 +878,7 @@ int main(void)
 		T(a_file_that_cannot_be_read_costs_nothing_else),
 		T(a_damaged_object_is_found_and_not_given_out),
 		T(a_torn_index_is_made_again_from_the_packs),
+		T(what_is_left_of_one_that_was_not_put_takes_no_other_along),
 		T(a_full_disk_loses_nothing),
 		T(what_was_shredded_is_gone_even_from_a_copy),
 		T(a_shared_content_stays_with_its_other_name),
