@@ -1,4 +1,4 @@
-#include "safe.h"
+#include "filled.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,29 +12,6 @@
 
 #include "base/file.h"
 #include "keep/vault_internal.h"
-
-/* Bytes that tell of their seed: half of them compress, half do not. */
-static void fill(uint8_t *to, size_t len, uint32_t seed)
-{
-	for (size_t i = 0; i < len; i++) {
-		seed = seed * 1664525 + 1013904223;
-		to[i] = i / 4096 % 2 ? (uint8_t)(seed >> 24) : (uint8_t)(i % 61 + seed % 2);
-	}
-}
-
-static const char *make_file(const char *name, size_t len, uint32_t seed)
-{
-	const char *path = in_dir(name);
-	struct bytes text = {malloc(len + 1), len};
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-
-	fill((uint8_t *)text.data, len, seed);
-	assert_true(fd >= 0);
-	assert_int_equal(file_write(fd, text), 0);
-	close(fd);
-	free((void *)text.data);
-	return path;
-}
 
 static void count_done(void *arg, struct vault_item *it)
 {
@@ -66,30 +43,6 @@ static struct vault_item put(struct vault *v, const char *path, const char *name
 
 	assert_int_equal(it.err, 0);
 	return it;
-}
-
-/* 0; -EBADMSG… as safe_holds(). */
-static int holds(struct vault *v, const char *name, size_t len, uint32_t seed)
-{
-	uint8_t *want = malloc(len + 1);
-	int err;
-
-	fill(want, len, seed);
-	err = safe_holds(v, name, (struct bytes){want, len});
-	free(want);
-	return err;
-}
-
-static void complain(void *arg, const char *text)
-{
-	print_message("%s\n", text);
-}
-
-static int64_t wrong(struct vault *v)
-{
-	struct vault_report r = {.found = complain};
-
-	return vault_check(v, true, &r);
 }
 
 static int64_t wrong_quietly(struct vault *v)
@@ -276,16 +229,6 @@ static void a_damaged_object_is_found_and_not_given_out(void **state)
 	assert_int_equal(holds(v, "long", 600000, 2), -EBADMSG);
 	assert_int_equal(holds(v, "short", 3000, 1), 0);
 	vault_close(v);
-}
-
-static void mend(void)
-{
-	struct vault_report r = {.found = NULL};
-	struct keys *k = keys_open(in_dir("v"), asking(), error);
-
-	assert_non_null(k);
-	assert_int_equal(vault_mend(in_dir("v"), k, &r, error), 0);
-	keys_free(k);
 }
 
 static void a_torn_index_is_made_again_from_the_packs(void **state)
@@ -584,289 +527,6 @@ static void the_files_alone_tell_nothing(void **state)
 	assert_false(tree_has("JANE"));
 }
 
-/* --- several at once, and killed at any moment ---------------------------------------------------- */
-
-struct told {
-	int out;
-	unsigned count;
-};
-
-/* Says the number of each that is on the disk. */
-static void tell_done(void *arg, struct vault_item *it)
-{
-	struct told *t = arg;
-	uint32_t n = (uint32_t)(uintptr_t)it->user;
-
-	if (it->err < 0 || write(t->out, &n, sizeof(n)) != sizeof(n))
-		_exit(1);
-	free((void *)it->meta.name.data);
-	free((void *)it->path);
-	free(it);
-	t->count++;
-}
-
-static size_t size_of(uint32_t n)
-{
-	return n % 50 == 7 ? 300000 : 100 + n % 3000;
-}
-
-static void add_numbered(struct putter *p, uint32_t n, uint32_t seed)
-{
-	struct vault_item *it = calloc(1, sizeof(*it));
-	char file[32], name[32];
-
-	snprintf(file, sizeof(file), "w%u", n);
-	snprintf(name, sizeof(name), "n%u", n);
-	it->path = strdup(make_file(file, size_of(n), seed));
-	it->meta.name = (struct bytes){(const uint8_t *)strdup(name), strlen(name)};
-	it->meta.until_ns = (int64_t)clock_wall_ns() - 1;
-	strcpy(it->meta.class, "file");
-	it->user = (void *)(uintptr_t)n;
-	putter_add(p, it);
-}
-
-static void writer(int out, uint32_t from, uint32_t count)
-{
-	struct vault *v = vault_open(in_dir("v"), asking(), 2, error);
-	struct told t = {.out = out};
-	struct putter *p = v ? putter_new(v, tell_done, &t) : NULL;
-
-	if (!p)
-		_exit(2);
-	for (uint32_t n = from; n < from + count; n++) {
-		add_numbered(p, n, n);
-		if (n % 40 == 39)
-			putter_flush(p);
-	}
-	putter_free(p);
-	vault_close(v);
-	_exit(0);
-}
-
-static void writers_and_readers_do_not_disturb_each_other(void **state)
-{
-	int fds[2], status;
-	pid_t pids[3];
-	struct vault *v;
-	char name[16];
-
-	assert_int_equal(pipe(fds), 0);
-	for (uint32_t i = 0; i < 3; i++) {
-		pids[i] = fork();
-		if (pids[i] == 0)
-			writer(fds[1], i * 1000, 200);
-	}
-	close(fds[1]);
-	v = open_vault();
-	for (uint32_t n, got = 0; read(fds[0], &n, sizeof(n)) == sizeof(n); got++) {
-		snprintf(name, sizeof(name), "n%u", n);
-		if (got % 7 == 0)
-			assert_int_equal(holds(v, name, size_of(n), n), 0);
-	}
-	for (unsigned i = 0; i < 3; i++) {
-		waitpid(pids[i], &status, 0);
-		assert_int_equal(status, 0);
-	}
-	assert_int_equal(wrong(v), 0);
-	for (uint32_t i = 0; i < 3; i++)
-		for (uint32_t n = i * 1000; n < i * 1000 + 200; n++) {
-			snprintf(name, sizeof(name), "n%u", n);
-			assert_int_equal(holds(v, name, size_of(n), n), 0);
-		}
-	vault_close(v);
-	close(fds[0]);
-}
-
-#define NUMBERS	 101000
-#define ASKED	 0x1000000u /* a number with this is about to be destroyed */
-#define ALL_GONE UINT32_MAX /* and now they are */
-
-/* What the processes that were killed had said of each. */
-enum { NOTHING, PUT, GONE, ASKED_FOR, UNKNOWN };
-static uint8_t said[NUMBERS];
-
-/* Those asked for are gone, or nobody knows. */
-static void settle(uint8_t as)
-{
-	for (uint32_t i = 0; i < NUMBERS; i++)
-		if (said[i] == ASKED_FOR)
-			said[i] = as;
-}
-
-/* Within this from its start a process is killed: past the work that it begins with, however slow the machine. */
-static useconds_t killed_within = 60000;
-
-/* What it says can be read from *ret_in. */
-static pid_t begin(void (*run)(int out, uint32_t from), uint32_t from, int *ret_in)
-{
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0)
-		run(fds[1], from);
-	close(fds[1]);
-	*ret_in = fds[0];
-	return pid;
-}
-
-static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
-{
-	int in, status;
-	pid_t pid = begin(run, from, &in);
-	uint32_t n;
-
-	usleep((useconds_t)rand() % killed_within);
-	kill(pid, SIGKILL);
-	while (read(in, &n, sizeof(n)) == sizeof(n)) {
-		if (n == ALL_GONE)
-			settle(GONE);
-		else if (n & ASKED)
-			said[n & ~ASKED] = ASKED_FOR;
-		else
-			said[n] = PUT;
-	}
-	settle(UNKNOWN);
-	close(in);
-	waitpid(pid, &status, 0);
-	if (!WIFSIGNALED(status))
-		assert_int_equal(status, 0);
-}
-
-static void keep_putting(int out, uint32_t from)
-{
-	writer(out, from, 1000);
-}
-
-/* Half of the time goes into opening the vault and the first that is put. */
-static void time_kills(void)
-{
-	uint64_t begun = clock_mono_ns(), first_us;
-	int in, status;
-	pid_t pid = begin(keep_putting, NUMBERS - 1000, &in);
-	uint32_t n;
-
-	assert_int_equal(read(in, &n, sizeof(n)), sizeof(n));
-	first_us = (clock_mono_ns() - begun) / 1000;
-	if (killed_within < 2 * first_us)
-		killed_within = (useconds_t)(2 * first_us);
-	kill(pid, SIGKILL);
-	close(in);
-	waitpid(pid, &status, 0);
-}
-
-struct some {
-	uint32_t remainder;
-	int out;
-};
-
-static bool pick_some(void *arg, const struct vault_entry *e)
-{
-	struct some *s = arg;
-	char name[16];
-	uint32_t n, ask;
-
-	snprintf(name, sizeof(name), "%.*s", (int)e->meta.name.len, e->meta.name.data);
-	n = (uint32_t)atoi(name + 1);
-	ask = n | ASKED;
-	if (n % 11 != s->remainder)
-		return false;
-	if (write(s->out, &ask, sizeof(ask)) != sizeof(ask))
-		_exit(1);
-	return true;
-}
-
-static void keep_shredding(int out, uint32_t from)
-{
-	struct vault *v = vault_open(in_dir("v"), asking(), 1, error);
-	uint32_t all = ALL_GONE;
-	struct some s = {.remainder = from % 11, .out = out};
-	uint64_t count;
-
-	if (!v || vault_shred(v, pick_some, &s, "test", &count) < 0)
-		_exit(2);
-	if (write(out, &all, sizeof(all)) != sizeof(all))
-		_exit(1);
-	_exit(0);
-}
-
-static void keep_rotating(int out, uint32_t from)
-{
-	struct vault *v = vault_open(in_dir("v"), asking(), 1, error);
-	uint64_t count;
-
-	for (;;)
-		if (!v || keys_rotate(vault_keys(v)) < 0 || vault_rotate_data(v, &count) < 0)
-			_exit(2);
-}
-
-/* One that was put is not there: are the others that its process put, and what does the vault say itself? */
-static void tell_lost(struct vault *v, uint32_t n)
-{
-	uint32_t first = n / 1000 * 1000, put = 0, lost = 0;
-	char name[16];
-
-	for (uint32_t i = first; i < first + 1000; i++) {
-		snprintf(name, sizeof(name), "n%u", i);
-		put += said[i] == PUT;
-		lost += said[i] == PUT && holds(v, name, size_of(i), i) != 0;
-	}
-	print_message("of %u that were put with n%u, %u are lost\n", put, n, lost);
-	print_message("the vault finds %lld faults\n", (long long)wrong(v));
-}
-
-/*
- * What was said to be put is there, but for what was asked to be destroyed since;
- * what was said to be destroyed is not, whatever else was going on.
- */
-static void check_said(void)
-{
-	struct vault *v = open_vault();
-	char name[16];
-
-	for (uint32_t n = 0; n < NUMBERS; n++) {
-		int err;
-
-		if (!said[n])
-			continue;
-		snprintf(name, sizeof(name), "n%u", n);
-		err = holds(v, name, size_of(n), n);
-		if (said[n] == PUT && err != 0) {
-			tell_lost(v, n);
-			vault_close(v);
-			fail_msg("%s was put and is not there: %s", name, strerror(-err));
-		}
-		if (said[n] == GONE && err != -ENOENT)
-			fail_msg("%s was destroyed and is there", name);
-		assert_true(err == 0 || err == -ENOENT);
-		said[n] = err == 0 ? PUT : GONE;
-	}
-	assert_int_equal(wrong(v), 0);
-	vault_close(v);
-}
-
-static void nothing_acknowledged_is_lost_by_kills(void **state)
-{
-	unsigned put_count = 0;
-
-	srand((unsigned)time(NULL));
-	memset(said, 0, sizeof(said));
-	time_kills();
-	for (unsigned round = 0; round < 100; round++) {
-		run_and_kill(keep_putting, round * 1000); /* a number never comes again */
-		run_and_kill(keep_rotating, 0);
-		run_and_kill(keep_shredding, round);
-		if (round % 20 == 19)
-			check_said();
-	}
-	for (uint32_t n = 0; n < NUMBERS; n++)
-		put_count += said[n] != 0;
-	assert_true(put_count > 500);
-	mend();
-	check_said();
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, safe_open, safe_close)
@@ -886,8 +546,6 @@ int main(void)
 		T(rotation_changes_every_key_and_no_content),
 		T(an_altered_log_is_found),
 		T(the_files_alone_tell_nothing),
-		T(writers_and_readers_do_not_disturb_each_other),
-		T(nothing_acknowledged_is_lost_by_kills),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
