@@ -5,8 +5,10 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include "keep/object.h"
+#include "keep/vault_scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -35,6 +37,49 @@ static void read_records(struct bytes in)
 		}
 		at += r.length < in.len - at ? (size_t)r.length : in.len - at;
 	}
+}
+
+struct scanned {
+	struct bytes in;
+	bool whole;
+	uint64_t next; /* no record may begin before */
+	size_t count;
+};
+
+static int take_record(void *arg, uint64_t at, const struct object_record *r)
+{
+	struct scanned *s = arg;
+
+	assert(at >= s->next && at < s->in.len && r->length <= s->in.len - at);
+	s->next = at + (s->whole ? r->length : 1);
+	s->count++;
+	return s->whole ? SCAN_WHOLE : SCAN_INSIDE;
+}
+
+static size_t scan(int fd, struct bytes in, bool whole)
+{
+	struct scanned s = {.in = in, .whole = whole};
+
+	assert(vault_scan(fd, 0, in.len, take_record, &s) == 0);
+	return s.count;
+}
+
+/* Whoever believes no record's length finds all that there are; who does, no more than those. */
+static void scan_records(struct bytes in)
+{
+	int fd = memfd_create("pack", MFD_CLOEXEC);
+	size_t count = 0;
+
+	assert(fd >= 0 && pack_write(fd, 0, in) == 0);
+	for (size_t at = 0; at < in.len; at++) {
+		struct object_record r;
+
+		count += object_read((struct bytes){in.data + at, in.len - at}, &r) == PARSE_OK &&
+			 r.length <= in.len - at;
+	}
+	assert(scan(fd, in, false) == count);
+	assert(scan(fd, in, true) <= count);
+	close(fd);
 }
 
 /* Any content comes back as it was, and with any bit changed not at all. */
@@ -102,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	rest = (struct bytes){data + 1, len - 1};
 	if (data[0] % 4 == 0) {
 		read_records(rest);
+		scan_records(rest);
 		return 0;
 	}
 	s = sealer_new(key);
