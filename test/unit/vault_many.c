@@ -119,30 +119,31 @@ static void settle(uint8_t as)
 /* Within this from its start a process is killed: past the work that it begins with, however slow the machine. */
 static useconds_t killed_within = 60000;
 
-/* What it says can be read from *ret_in. */
-static pid_t begin(void (*run)(int out, uint32_t from), uint32_t from, int *ret_in)
-{
-	int fds[2];
+struct running {
 	pid_t pid;
+	int in; /* what it says */
+};
+
+static struct running begin(void (*run)(int out, uint32_t from), uint32_t from)
+{
+	struct running r;
+	int fds[2];
 
 	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0)
+	r = (struct running){fork(), fds[0]};
+	if (r.pid == 0)
 		run(fds[1], from);
 	close(fds[1]);
-	*ret_in = fds[0];
-	return pid;
+	return r;
 }
 
-static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
+/* What it had said by then. */
+static void hear_out(struct running r)
 {
-	int in, status;
-	pid_t pid = begin(run, from, &in);
 	uint32_t n;
+	int status;
 
-	usleep((useconds_t)rand() % killed_within);
-	kill(pid, SIGKILL);
-	while (read(in, &n, sizeof(n)) == sizeof(n)) {
+	while (read(r.in, &n, sizeof(n)) == sizeof(n)) {
 		if (n == ALL_GONE)
 			settle(GONE);
 		else if (n & ASKED)
@@ -151,10 +152,24 @@ static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
 			said[n] = PUT;
 	}
 	settle(UNKNOWN);
-	close(in);
-	waitpid(pid, &status, 0);
+	close(r.in);
+	waitpid(r.pid, &status, 0);
 	if (!WIFSIGNALED(status))
 		assert_int_equal(status, 0);
+}
+
+static void wait_and_kill(struct running r)
+{
+	usleep((useconds_t)rand() % killed_within);
+	kill(r.pid, SIGKILL);
+}
+
+static void run_and_kill(void (*run)(int out, uint32_t from), uint32_t from)
+{
+	struct running r = begin(run, from);
+
+	wait_and_kill(r);
+	hear_out(r);
 }
 
 static void keep_putting(int out, uint32_t from)
@@ -166,17 +181,15 @@ static void keep_putting(int out, uint32_t from)
 static void time_kills(void)
 {
 	uint64_t begun = clock_mono_ns(), first_us;
-	int in, status;
-	pid_t pid = begin(keep_putting, NUMBERS - 1000, &in);
+	struct running r = begin(keep_putting, NUMBERS - 1000);
 	uint32_t n;
 
-	assert_int_equal(read(in, &n, sizeof(n)), sizeof(n));
+	assert_int_equal(read(r.in, &n, sizeof(n)), sizeof(n));
 	first_us = (clock_mono_ns() - begun) / 1000;
 	if (killed_within < 2 * first_us)
 		killed_within = (useconds_t)(2 * first_us);
-	kill(pid, SIGKILL);
-	close(in);
-	waitpid(pid, &status, 0);
+	kill(r.pid, SIGKILL);
+	hear_out(r);
 }
 
 struct some {
@@ -269,6 +282,26 @@ static void check_said(void)
 	vault_close(v);
 }
 
+/* A number never comes again. */
+static void one_after_the_other(unsigned round)
+{
+	run_and_kill(keep_putting, round * 1000);
+	run_and_kill(keep_rotating, 0);
+	run_and_kill(keep_shredding, round);
+}
+
+/* What was put may be asked for before anybody has heard that it was. */
+static void all_at_once(unsigned round)
+{
+	struct running r[] = {begin(keep_putting, round * 1000), begin(keep_rotating, 0),
+			      begin(keep_shredding, round)};
+
+	for (unsigned i = 0; i < 3; i++)
+		wait_and_kill(r[(round + i) % 3]);
+	for (unsigned i = 0; i < 3; i++)
+		hear_out(r[i]);
+}
+
 static void nothing_acknowledged_is_lost_by_kills(void **state)
 {
 	unsigned put_count = 0;
@@ -277,9 +310,10 @@ static void nothing_acknowledged_is_lost_by_kills(void **state)
 	memset(said, 0, sizeof(said));
 	time_kills();
 	for (unsigned round = 0; round < 100; round++) {
-		run_and_kill(keep_putting, round * 1000); /* a number never comes again */
-		run_and_kill(keep_rotating, 0);
-		run_and_kill(keep_shredding, round);
+		if (round % 2)
+			all_at_once(round);
+		else
+			one_after_the_other(round);
 		if (round % 20 == 19)
 			check_said();
 	}
