@@ -267,6 +267,20 @@ static void syslog_tells_who_and_not_what(void **state)
 	expect("syslog", true, 0, "<13>2026-01-02T03:04:05.123456+01:00 vm dev[1]: x", 48,
 	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\",\"hostname\":\"vm\","
 	       "\"appname\":\"dev\"}}\n");
+	/* Without a host: tags look different, and so do the hosts that some write in other ways. */
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 leads[41]: off", 34,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+	       "\"appname\":\"leads\"}}\n");
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 leads: off", 30,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+	       "\"appname\":\"leads\"}}\n");
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 fd00::9:1 leads: off", 40,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\",\"hostname\":\"fd00::9:"
+	       "1\","
+	       "\"appname\":\"leads\"}}\n");
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 [10.9.1.12] leads: off", 42,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+	       "\"hostname\":\"[10.9.1.12]\",\"appname\":\"leads\"}}\n");
 	expect("syslog", true, 0, "<13>2026-01-02 what else", 24,
 	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"}}\n");
 	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");
