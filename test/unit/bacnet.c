@@ -40,6 +40,10 @@ static const struct {
 	{TALK_PIECE(1, "\x81\x0a\x00\x0d\x01\x00P\x03\x14\x91\x04\x91\x1a"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"error\",\"service\":"
 	 "\"reinitializeDevice\",\"invoke_id\":3,\"error_class\":4,\"error_code\":26}}\n"},
+	/* In a pair of tags, with what failed behind it, and a code of its maker's. */
+	{TALK_PIECE(1, "\x81\x0a\x00\x12\x01\x00P\x07\x0a\x0e\x91\x01\x92\x01\x2c\x0f\x19\x01"),
+	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"error\",\"service\":"
+	 "\"createObject\",\"invoke_id\":7,\"error_class\":1,\"error_code\":300}}\n"},
 	{TALK_PIECE(0, "\x81\x0a\x00\x0e\x01\x04\x00\x05\x04\x11\x09\x0a\x19\x01"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_request\","
 	 "\"service\":\"deviceCommunicationControl\",\"state\":\"disable\",\"invoke_id\":4,"

@@ -307,6 +307,12 @@ static void violations_are_named(void **state)
 	assert_string_equal(AFTER("", 0, "\x10\x0d\0\4MQTT\4\3\0\x3c\0\1a"), "mqtt.malformed");
 	assert_string_equal(AFTER("", 0, "\x10\x0d\0\4MQTT\6\2\0\x3c\0\1a"), "mqtt.malformed");
 	assert_string_equal(AFTER("", 0, "\x10\x0d\0\4MQTT\4\x1a\0\x3c\0\1a"), "mqtt.malformed");
+	/* MQTT 3.1 lets a user and a password be announced and missing; later versions do not. */
+	assert_string_equal(AFTER("", 0, "\x10\x0f\0\6MQIsdp\3\xc2\0\x3c\0\1a"), "");
+	assert_string_equal(AFTER("", 0, "\x10\x12\0\6MQIsdp\3\xc2\0\x3c\0\1a\0\1u"), "");
+	assert_string_equal(AFTER("", 0, "\x10\x10\0\6MQIsdp\3\x82\0\x3c\0\1a\0"),
+			    "mqtt.malformed");
+	assert_string_equal(AFTER("", 0, "\x10\x0d\0\4MQTT\4\xc2\0\x3c\0\1a"), "mqtt.malformed");
 	assert_string_equal(AFTER(CONNECT, 0, "\x30\x04\0\1t\0"), "");
 	assert_string_equal(AFTER(CONNECT5, 1, "\xe0\2\x8b\0"), "");
 }

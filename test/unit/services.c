@@ -180,6 +180,13 @@ static void sip_leaves_out_who_calls(void **state)
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
 	/* Some readers pass over what stands before the length, and others read none. */
+	/* A method may be any token, and nothing else. */
+	expect("sip", true, 0, "nurse-Call.7!* sip:b SIP/2.0\r\n\r\n", 32,
+	       "{\"sip\":{\"method\":\"nurse-Call.7!*\",\"uri\":\"sip:b\",\"version\":\"SIP/"
+	       "2.0\"}}\n");
+	expect("sip", true, 0, "nurse(Call) sip:b SIP/2.0\r\n\r\n", 29,
+	       "{\"sip\":{\"method\":\"nurse(Call)\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: \v9\r\n\r\n", 33,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
@@ -260,6 +267,20 @@ static void syslog_tells_who_and_not_what(void **state)
 	expect("syslog", true, 0, "<13>2026-01-02T03:04:05.123456+01:00 vm dev[1]: x", 48,
 	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\",\"hostname\":\"vm\","
 	       "\"appname\":\"dev\"}}\n");
+	/* Without a host: tags look different, and so do the hosts that some write in other ways. */
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 leads[41]: off", 34,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+	       "\"appname\":\"leads\"}}\n");
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 leads: off", 30,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+	       "\"appname\":\"leads\"}}\n");
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 fd00::9:1 leads: off", 40,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\",\"hostname\":\"fd00::9:"
+	       "1\","
+	       "\"appname\":\"leads\"}}\n");
+	expect("syslog", true, 0, "<30>Jan  2 03:04:05 [10.9.1.12] leads: off", 42,
+	       "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+	       "\"hostname\":\"[10.9.1.12]\",\"appname\":\"leads\"}}\n");
 	expect("syslog", true, 0, "<13>2026-01-02 what else", 24,
 	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"}}\n");
 	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");

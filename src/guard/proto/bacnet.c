@@ -77,6 +77,21 @@ static void read_unconfirmed(struct reader *r, struct bacnet *m)
 	bacnet_read_about(r, m, s, false);
 }
 
+/* §21, BACnet-Error: some services' stand in a pair of tags, and what failed behind it; so do those of older
+ * stacks, whatever the service. */
+static void read_error(struct reader *r, struct bacnet *m)
+{
+	struct bacnet_tag class = bacnet_read_tag(r);
+
+	if (class.opens && !class.number)
+		class = bacnet_read_tag(r);
+	if (class.context)
+		return;
+	m->has_error = true;
+	m->error_class = (uint16_t)bacnet_number(class);
+	m->error_code = (uint16_t)bacnet_number(bacnet_read_tag(r));
+}
+
 static void read_answer(struct reader *r, struct bacnet *m, enum bacnet_pdu pdu, struct state *st,
 			const struct proto_input *in)
 {
@@ -108,14 +123,7 @@ static void read_answer(struct reader *r, struct bacnet *m, enum bacnet_pdu pdu,
 	if (m->segmented)
 		bacnet_follow_segment(&st->segments, in, m, &rest, choice, true);
 	if (pdu == BACNET_ERROR) {
-		struct bacnet_tag class = bacnet_read_tag(r);
-
-		/* Some services' errors say more, in front of it or behind. */
-		if (class.context)
-			return;
-		m->has_error = true;
-		m->error_class = (uint8_t)bacnet_number(class);
-		m->error_code = (uint8_t)bacnet_number(bacnet_read_tag(r));
+		read_error(r, m);
 	} else if (pdu == BACNET_COMPLEX_ACK && !m->segmented && choice == BACNET_READ_SEVERAL) {
 		bacnet_read_several(r, m, true);
 	} else if (pdu == BACNET_COMPLEX_ACK && !m->sequence_number && s &&

@@ -44,7 +44,7 @@ struct bacnet {
 	const char *state; /* of ReinitializeDevice and DeviceCommunicationControl */
 	bool password;
 	bool has_error;
-	uint8_t error_class, error_code; /* of an error; of a reject or an abort its reason */
+	uint16_t error_class, error_code; /* of an error; of a reject or an abort its reason */
 	bool has_dnet, has_snet;
 	uint16_t dnet, snet;
 };

@@ -175,6 +175,13 @@ static bool is_version(struct bytes name, uint8_t level)
 	return name.len == 4 && !memcmp(name.data, "MQTT", 4) && (level == 4 || level == 5);
 }
 
+/* In MQTT 3.1 (§3.1, of the flags of user and password) what is said to come may be missing: the packet's
+ * length goes before the flag. */
+static bool has_login(const struct reader *r, const struct mqtt *m, uint8_t flag)
+{
+	return flag && (m->version > 3 || reader_left(r));
+}
+
 /* §3.1 */
 static void read_connect(struct reader *r, struct mqtt *m)
 {
@@ -194,9 +201,9 @@ static void read_connect(struct reader *r, struct mqtt *m)
 		m->properties = read_properties(r, MQTT_CONNECT);
 	m->client_id = mqtt_read_text(r);
 	read_will(r, m, flags);
-	m->has_username = flags & 0x80;
+	m->has_username = has_login(r, m, flags & 0x80);
 	m->username = m->has_username ? mqtt_read_text(r) : (struct bytes){r->in.data, 0};
-	m->has_password = flags & 0x40;
+	m->has_password = has_login(r, m, flags & 0x40);
 	if (m->has_password)
 		password = read_bytes(r, read_be16(r));
 	m->default_login = m->has_username && login_is_default(m->username, password);

@@ -2,6 +2,8 @@
 
 #include "guard/proto/head.h"
 
+#include <ctype.h>
+
 #define HEAD_MAX    16384
 #define FIELD_MAX   200
 #define VERSION	    "SIP/2.0"
@@ -11,6 +13,15 @@ struct state {
 	uint32_t scanned[2];
 	bool asked[2]; /* the end sent a request */
 };
+
+/* RFC 3261 §25.1: a method may be any token. */
+static bool is_token(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (!isalnum(b.data[i]) && (!b.data[i] || !strchr("-.!%*_+`'~", b.data[i])))
+			return false;
+	return b.len;
+}
 
 /* "INVITE sip:bed-7@host SIP/2.0" or "SIP/2.0 200 OK" */
 static bool read_first(struct bytes line, struct sip_msg *m)
@@ -29,11 +40,8 @@ static bool read_first(struct bytes line, struct sip_msg *m)
 		return false;
 	m->version = (struct bytes){line.data + line.len - VERSION_LEN, VERSION_LEN};
 	m->method = head_before(line, " ");
-	if (!m->method.len || m->method.len + VERSION_LEN + 2 >= line.len)
+	if (!is_token(m->method) || m->method.len + VERSION_LEN + 2 >= line.len)
 		return false;
-	for (size_t i = 0; i < m->method.len; i++)
-		if (m->method.data[i] < 'A' || m->method.data[i] > 'Z')
-			return false;
 	m->uri = (struct bytes){m->method.data + m->method.len + 1,
 				line.len - m->method.len - VERSION_LEN - 2};
 	return true;

@@ -75,10 +75,19 @@ static bool is_date(struct bytes b)
 	       b.data[7] == '-' && b.data[10] == 'T' && b.data[13] == ':' && b.data[16] == ':';
 }
 
+/* "httpd[7]:" or "httpd:" where a host's name is due: programs leave it out on the host itself, and not
+ * everybody who passes that on puts it in. */
+static bool is_tag(struct bytes word)
+{
+	size_t name = head_before(word, ":[").len;
+
+	return name && name < word.len && (word.data[name] == '[' || name + 1 == word.len);
+}
+
 /* Whoever speaks the old manner keeps to it as he likes: what is not there is left out. */
 static void read_old(struct syslog_msg *m, struct reader *r)
 {
-	struct bytes rest = {r->in.data + r->off, reader_left(r)};
+	struct bytes rest = {r->in.data + r->off, reader_left(r)}, word;
 
 	if (is_stamp(rest))
 		read_skip(r, STAMP_LEN);
@@ -86,8 +95,12 @@ static void read_old(struct syslog_msg *m, struct reader *r)
 		read_word(r);
 	else
 		return;
-	m->hostname = or_nothing(read_word(r));
-	m->appname = or_nothing(head_before(read_word(r), ":["));
+	word = read_word(r);
+	if (!is_tag(word)) {
+		m->hostname = or_nothing(word);
+		word = read_word(r);
+	}
+	m->appname = or_nothing(head_before(word, ":["));
 }
 
 static bool read_line(struct bytes line, struct syslog_msg *m)
