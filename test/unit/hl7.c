@@ -128,9 +128,17 @@ static void batches_are_taken_apart(void **state)
 	       "\"batch\":true}}\n",
 	       P(0, "\vFHS|^~\\&|X\rBHS|^~\\&|X\rMSH|^~\\&|||||||ORU^R01|1\rPID|1\r"
 		    "MSH|^~\\&|||||||ORU^R01|2\rBTS|2\rFTS|1\r\x1c\r"));
+	/* One of none passes, with what is said of it. */
+	EXPECT("", P(0, "\vFHS|^~\\&|X\rSFT|X\rBHS|^~\\&|X\rNTE|1\rZZZ|1\rBTS|0\rFTS|1\r\x1c\r"));
 	/* What stands in the place of a header is told, where it is none. */
-	EXPECT("{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n",
-	       P(0, "\vBHS|^~\\&|X\r MSH|^~\\&|||||||ORM^O01|1\rORC|NW\r\x1c\r"));
+#define HEADERLESS "{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n"
+	EXPECT(HEADERLESS, P(0, "\vBHS|^~\\&|X||||||RGV^O15\rRXG|1\rRXR|1\rBTS|1\r\x1c\r"));
+	EXPECT(HEADERLESS
+	       "{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2,"
+	       "\"batch\":true}}\n" HEADERLESS,
+	       P(0,
+		 "\vBHS|^~\\&|X\rRXG|1\rMSH|^~\\&|||||||ORU^R01|1\rOBR|1\rBTS|1\rRXG|2\r\x1c\r"));
+	EXPECT(HEADERLESS, P(0, "\vBHS|^~\\&|X\r MSH|^~\\&|||||||ORM^O01|1\rORC|NW\r\x1c\r"));
 }
 
 #define NAME_46 "0123456789012345678901234567890123456789012345"
@@ -486,6 +494,9 @@ static void careless_frames_are_read(void **state)
 	       P(0, "\vMSH|^~\\&|LAB^1.2^ISO|WARD|EHR|MAIN|20260131||ORU^R01^ORU_R01|M-1|P|2.5.1\r"
 		    "PID|1||4711\rOBR|1\rOBX|1|NM|2339-0^GLUCOSE^LN||98\r\x1c"
 		    "\v" BARE_ORU "\x1c\n\v" BARE_ORM "\x1c\r" ORU));
+	/* An end that comes twice is told with what follows. */
+	EXPECT(ORU_SAID BARE_ORU_SAID BARE_ORM_SAID ORU_SAID,
+	       P(0, ORU "\x1c\r\v" BARE_ORU "\x1c\x1c\r\v" BARE_ORM "\x1c\r" ORU "\x1c\r"));
 }
 
 static void note_ahead(void *arg, const struct talk *t, const struct proto_input *in,

@@ -20,8 +20,8 @@ static void begin_frame(struct hl7_side *s, enum framing framing)
 {
 	s->phase = SEGMENT;
 	s->framing = framing;
-	s->odd = s->owes || framing != MLLP;
-	s->owes = false;
+	s->odd = s->owes || s->twice || framing != MLLP;
+	s->owes = s->twice = false;
 	s->begun = true;
 	s->ends = 0;
 	s->scanned = 0;
@@ -275,7 +275,8 @@ take_segment(struct hl7 *h, const struct proto_input *in, const struct cut *c, s
 	if (!passing && c->text.len && !hl7_read_segment(h, in->end, c->text, &why)) {
 		(void)lose_frame(s, m, why, out, c->end);
 		/* The next header of the frame opens a message of its own. */
-		s->refused = why == REASON_HL7_DELIMITERS;
+		s->refused =
+			why == REASON_HL7_DELIMITERS || (why == REASON_HL7_NO_HEADER && s->batch);
 		if (s->refused)
 			s->phase = c->stop == HL7_STOP_NONE ? LONG_SEGMENT : SEGMENT;
 		s->scanned = 0;
@@ -514,8 +515,10 @@ static enum parse read_outside(struct hl7 *h, const struct proto_input *in, stru
 		return PARSE_OK;
 	}
 	s->led |= !s->begun && c == 0;
+	/* A frame's end may be said twice, by a sender and by what it sends through. */
+	s->twice |= c == END && s->begun && s->framing == MLLP;
 	s->owes &= c != CR;
-	if (c == CR || c == LF || c == ' ' || c == '\t' || c == 0)
+	if (c == CR || (c == END && s->twice) || c == LF || c == ' ' || c == '\t' || c == 0)
 		return PARSE_OK;
 	got = hl7_probe_bare(in->data);
 	if (got != PARSE_BAD)

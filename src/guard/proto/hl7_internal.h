@@ -29,7 +29,8 @@ struct hl7_side {
 	bool more;  /* of the message: than what an acknowledgement is made of */
 	bool begun; /* a frame was seen */
 	bool odd; /* of the frame: it is no proper one, and it is known all the same what it says */
-	bool owes;	  /* the frame before ended without its CR */
+	bool owes : 1;	  /* the frame before ended without its CR, */
+	bool twice : 1;	  /* or its end came again */
 	bool opening;	  /* of the frame: how it is written is not known yet */
 	bool told;	  /* the message, by what may have been its end, */
 	bool told_answer; /* and as a bare acknowledgement */

@@ -424,6 +424,17 @@ static bool is_of_acknowledgement(const uint8_t *name)
 	return name[0] == 'Z';
 }
 
+/* HL7 v2.9 §2.10.3: what a batch or file has of its own, in no message. */
+static bool is_of_batch(const uint8_t *name)
+{
+	static const char *const names[] = {"BTS", "FTS", "SFT", "UAC", "NTE"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!memcmp(name, names[i], 3))
+			return true;
+	return name[0] == 'Z';
+}
+
 enum parse hl7_ask_ahead(struct hl7 *h, unsigned end, struct bytes begun, struct hl7_msg *m,
 			 struct proto_output *out)
 {
@@ -529,7 +540,7 @@ bool hl7_read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum re
 			return true;
 		}
 		begin_message(h, end, segment);
-	} else if (!s->header && !s->batch) {
+	} else if (!s->header && !(s->batch && is_of_batch(segment.data))) {
 		*ret_why = REASON_HL7_NO_HEADER;
 		return false;
 	}
