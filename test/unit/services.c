@@ -179,7 +179,6 @@ static void sip_leaves_out_who_calls(void **state)
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl:\r\n 9\r\n\r\n", 34,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
-	/* Some readers pass over what stands before the length, and others read none. */
 	/* A method may be any token, and nothing else. */
 	expect("sip", true, 0, "nurse-Call.7!* sip:b SIP/2.0\r\n\r\n", 32,
 	       "{\"sip\":{\"method\":\"nurse-Call.7!*\",\"uri\":\"sip:b\",\"version\":\"SIP/"
@@ -187,6 +186,7 @@ static void sip_leaves_out_who_calls(void **state)
 	expect("sip", true, 0, "nurse(Call) sip:b SIP/2.0\r\n\r\n", 29,
 	       "{\"sip\":{\"method\":\"nurse(Call)\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
+	/* Some readers pass over what stands before the length, and others read none. */
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: \v9\r\n\r\n", 33,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
