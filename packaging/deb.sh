@@ -23,6 +23,8 @@ echo /etc/default/bedwarden >"$root/DEBIAN/conffiles"
 mkdir -p "$build/shlibs/debian"
 printf 'Source: bedwarden\n\nPackage: bedwarden\nArchitecture: any\n' >"$build/shlibs/debian/control"
 depends=$(cd "$build/shlibs" && dpkg-shlibdeps -O --ignore-missing-info -e"$root/usr/sbin/bedwarden" -e"$root/usr/sbin/bedwarden-agent" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+# And the one that is loaded late, src/base/late_curl.c.
+depends=$depends${depends:+, $(dpkg-query -S '*/libcurl.so.4' | sed 's/:.*//;q') (>= 7.85)}
 [ -n "$depends" ] || { echo "deb.sh: the libraries that it needs are not known to dpkg" >&2; exit 1; }
 
 cat >"$root/DEBIAN/control" <<-C

@@ -38,6 +38,7 @@ locked_in() { # COMMAND
 		grep -Eq '^CapEff:.0+$' /proc/$p/status && grep -Eq '^CapBnd:.0+$' /proc/$p/status &&
 		! grep -Eq '^Uid:.0' /proc/$p/status
 }
+maps_curl() { grep -q libcurl "/proc/$(pids "$1" | head -1)/maps"; }
 holds_no_file() {
 	local p; p=$(pids "$1" | head -1) || return 1
 	! find "/proc/$p/fd" -mindepth 1 -printf '%l\n' | grep '^/' | grep -vE '^/dev/null|^/dev/pts|/log$'
@@ -55,6 +56,7 @@ run_kills() {
 	check "the guard is nobody, without capabilities, behind seccomp" locked_in _guard
 	check "the keeper is nobody, without capabilities, behind seccomp" locked_in _keeper
 	check "the guard holds no file" holds_no_file _guard
+	fails "nor what transfers files in its memory" maps_curl _guard
 	stream 2
 	verdict "an undisturbed second" 0
 	[ "$lost_closed" = 0 ] && ok "what the closed-class device may say arrives" ||
