@@ -218,6 +218,12 @@ static void what_is_wrong_is_named(void **state)
 	WRONG(ASK, "\0\2\0\0\0\7\x11\3\4\0\0\0\1", PARSE_OK, "NONE modbus.unasked");
 	WRONG(ASK, "\0\1\0\0\0\7\x11\4\4\0\0\0\1", PARSE_OK, "NONE modbus.unasked");
 	WRONG(ASK, "\0\1\0\0\0\7\x12\3\4\0\0\0\1", PARSE_OK, "NONE modbus.unasked");
+	/* Numbers that stand for the server itself, whatever it calls itself; of two, the one that was meant. */
+	WRONG(ASK, "\0\1\0\0\0\7\xff\3\4\0\0\0\1", PARSE_OK, "");
+	WRONG("\0\1\0\0\0\6\0\3\0\0\0\2", "\0\1\0\0\0\7\1\3\4\0\0\0\1", PARSE_OK, "");
+	WRONG("\0\1\0\0\0\6\0\3\0\0\0\1" ASK, "\0\1\0\0\0\7\x11\3\4\0\0\0\1", PARSE_OK, "");
+	WRONG("\0\1\0\0\0\6\0\3\0\0\0\2", "\0\1\0\0\0\7\1\4\4\0\0\0\1", PARSE_OK,
+	      "NONE modbus.unasked");
 	WRONG(ASK "\0\1\0\1", "", PARSE_BAD, "NONE modbus.malformed");
 	WRONG("\0\1\0\0\0\1\x11", "", PARSE_BAD, " modbus.malformed");
 	WRONG("\0\1\0\0\0\xff\x11", "", PARSE_BAD, " modbus.malformed");

@@ -363,20 +363,34 @@ static bool is_control(const struct modbus *m, const struct function *f)
 	return !f->reads;
 }
 
+/*
+ * Does it go by another number? V1.0b §4.4.2: where no serial line is behind a server, 0 and 255 stand for
+ * itself, and clients take its answer by either, or by the number that it calls itself.
+ */
+static bool is_other_unit(uint8_t asked, uint8_t answers)
+{
+	return asked != answers && asked && answers && asked != 255 && answers != 255;
+}
+
 /* The request that this answers, which is forgotten; false where there is none. */
 static bool take_pending(struct state *s, const struct modbus *m, struct pending *ret_p)
 {
+	struct pending *found = NULL;
+
 	for (unsigned i = 0; i < PENDING; i++) {
 		struct pending *p = &s->pending[i];
 
-		if (!p->time_ns || p->transaction != m->transaction || p->unit != m->unit ||
-		    p->function != (m->function & ~EXCEPTION))
+		if (!p->time_ns || p->transaction != m->transaction ||
+		    p->function != (m->function & ~EXCEPTION) || is_other_unit(p->unit, m->unit))
 			continue;
-		*ret_p = *p;
-		p->time_ns = 0;
-		return true;
+		if (!found || (p->unit == m->unit && found->unit != m->unit))
+			found = p;
 	}
-	return false;
+	if (!found)
+		return false;
+	*ret_p = *found;
+	found->time_ns = 0;
+	return true;
 }
 
 static void keep_pending(struct state *s, const struct modbus *m, uint64_t time_ns)
