@@ -197,6 +197,18 @@ static void streams_are_picked_up(void **state)
 	}
 }
 
+/* RFC 7252 §5.4.3: one of a wrong length that nobody has to understand is passed over: an observe of four. */
+static void elective_options_are_passed_over(void **state)
+{
+	static const struct talk_piece odd = TALK_PIECE(0, "@\x01\x00\x01"
+							   "d1234"
+							   "\x51p");
+
+	talk_expect("coap", true, &odd, 1,
+		    "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\","
+		    "\"uri_path\":\"/p\",\"message_id\":1}}\n");
+}
+
 static void lies_are_malformed(void **state)
 {
 	static const struct talk_piece bad[] = {
@@ -227,8 +239,8 @@ static void lies_are_malformed(void **state)
 		TALK_PIECE(0, "@\x01\x00\x01\xe0\xff\xff"), /* number beyond 16 bits */
 		TALK_PIECE(0, "@\x01\x00\x01"
 			      "0"), /* host empty */
-		TALK_PIECE(0, "@\x01\x00\x01"
-			      "d1234"),			    /* observe of four */
+		TALK_PIECE(0, "@\x01\x00\x01\x73"
+			      "123"),			    /* port of three */
 		TALK_PIECE(0, "@\x01\x00\x01\xd1\x0a\x07"), /* block size 8 */
 		TALK_PIECE(0, "@\x01\x00"),		    /* cut */
 		TALK_PIECE(0, "@\x01\x00\x01\xb1s\x02..\x01"
@@ -360,6 +372,7 @@ int main(void)
 		cmocka_unit_test(streams_are_read),
 		cmocka_unit_test(streams_are_known),
 		cmocka_unit_test(streams_are_picked_up),
+		cmocka_unit_test(elective_options_are_passed_over),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(long_paths_are_cut),
 		cmocka_unit_test(answers_are_timed),

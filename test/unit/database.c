@@ -151,6 +151,9 @@ static void databases_are_known_by_their_bytes(void **state)
 			 PARSE_OK);
 	assert_int_equal(identify("mysql", 1, 3306, MYSQL_HELLO, 9), PARSE_MORE);
 	assert_int_equal(identify("mysql", 0, 3306, MYSQL_HELLO, 9), PARSE_BAD);
+	/* Error 1040: too many connections. */
+	assert_int_equal(identify("mysql", 1, 3306, "\x17\0\0\0\xff\x10\4Too many", 15), PARSE_OK);
+	assert_int_equal(identify("mysql", 1, 3307, "\x17\0\0\0\xff\x10\4Too many", 15), PARSE_BAD);
 	assert_int_equal(identify("tds", 0, 1433, TDS_ASKS, sizeof(TDS_ASKS) - 1), PARSE_OK);
 	assert_int_equal(identify("tds", 0, 1433, TDS_ASKS, 4), PARSE_MORE);
 	assert_int_equal(identify("tds", 0, 1433, "\x12\1\0\x1a\0\0\0\0\x16", 9), PARSE_BAD);

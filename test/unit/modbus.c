@@ -161,6 +161,30 @@ static void private_functions_are_control(void **state)
 	       "\"category\":\"USER_DEFINED\",\"error_flags\":\"NONE\"},\"control\":true}}\n");
 }
 
+/* Behind a code that a server does not know it looks for the next request: here for one that writes. */
+static void what_has_room_for_a_request_is_control(void **state)
+{
+	static const struct {
+		struct talk_piece piece;
+		bool control;
+	} rows[] = {
+		{TALK_PIECE(0, "\0\1\0\0\0\6\x11\x08\0\0\xa5\x37"), false},
+		{TALK_PIECE(0, "\0\1\0\0\0\x0e\x11\x08\0\0\0\0\0\6\x11\5\0\0\xff\0"), true},
+		{TALK_PIECE(0, "\0\1\0\0\0\6\x11\x08\0\x0b\0\0"), false},
+		{TALK_PIECE(0, "\0\1\0\0\0\x0e\x11\x0a\0\2\0\0\0\6\x11\5\0\0\xff\0"), true},
+		{TALK_PIECE(0, "\0\1\0\0\0\x0e\x11\x0e\0\2\0\0\0\6\x11\5\0\0\xff\0"), true},
+	};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		talk_seed("modbus", false, &rows[i].piece, 1);
+		talk_play(r, "modbus", false, &rows[i].piece, 1, 0);
+		assert_int_equal(strstr(r->said, "\"control\":true") != NULL, rows[i].control);
+		assert_null(strstr(r->said, "reason"));
+	}
+	free(r);
+}
+
 /* "error_flags reason" of a request that is read on after; "" where nothing is wrong. */
 static const char *wrong_with(const void *request, size_t len, const void *answer,
 			      size_t answer_len, enum parse *ret_last)
@@ -218,6 +242,12 @@ static void what_is_wrong_is_named(void **state)
 	WRONG(ASK, "\0\2\0\0\0\7\x11\3\4\0\0\0\1", PARSE_OK, "NONE modbus.unasked");
 	WRONG(ASK, "\0\1\0\0\0\7\x11\4\4\0\0\0\1", PARSE_OK, "NONE modbus.unasked");
 	WRONG(ASK, "\0\1\0\0\0\7\x12\3\4\0\0\0\1", PARSE_OK, "NONE modbus.unasked");
+	/* Numbers that stand for the server itself, whatever it calls itself; of two, the one that was meant. */
+	WRONG(ASK, "\0\1\0\0\0\7\xff\3\4\0\0\0\1", PARSE_OK, "");
+	WRONG("\0\1\0\0\0\6\0\3\0\0\0\2", "\0\1\0\0\0\7\1\3\4\0\0\0\1", PARSE_OK, "");
+	WRONG("\0\1\0\0\0\6\0\3\0\0\0\1" ASK, "\0\1\0\0\0\7\x11\3\4\0\0\0\1", PARSE_OK, "");
+	WRONG("\0\1\0\0\0\6\0\3\0\0\0\2", "\0\1\0\0\0\7\1\4\4\0\0\0\1", PARSE_OK,
+	      "NONE modbus.unasked");
 	WRONG(ASK "\0\1\0\1", "", PARSE_BAD, "NONE modbus.malformed");
 	WRONG("\0\1\0\0\0\1\x11", "", PARSE_BAD, " modbus.malformed");
 	WRONG("\0\1\0\0\0\xff\x11", "", PARSE_BAD, " modbus.malformed");
@@ -280,6 +310,7 @@ int main(void)
 		cmocka_unit_test(readings_are_paired),
 		cmocka_unit_test(writes_are_control),
 		cmocka_unit_test(private_functions_are_control),
+		cmocka_unit_test(what_has_room_for_a_request_is_control),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(requests_are_known),
 		cmocka_unit_test(a_flood_is_forgotten),

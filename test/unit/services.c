@@ -160,6 +160,18 @@ static void vnc_says_how_it_is_encrypted(void **state)
 	assert_says(r, "\"security_type\":5},\"encrypted\":true");
 }
 
+static enum parse identify(const char *proto, uint16_t port, bool datagram, const void *data,
+			   size_t len)
+{
+	struct proto_input in = {.port = {4000, port}, .datagram = datagram};
+	enum parse got;
+
+	in.data = unit_exact(data, len);
+	got = proto_find(proto)->probe(&in);
+	free((void *)in.data.data);
+	return got;
+}
+
 static void sip_leaves_out_who_calls(void **state)
 {
 	seed_same(r, "sip", "sip-1");
@@ -193,6 +205,28 @@ static void sip_leaves_out_who_calls(void **state)
 }
 
 /* RFC 3261 §7.3.1 */
+/* What stands in front is no part of a message, and hides none; nothing but that keeps a path open. */
+static void sip_may_begin_with_nothing(void **state)
+{
+	static const char options[] = "\r\n\n\r\nOPTIONS sip:b SIP/2.0\r\nl:0\r\n\r\n";
+	static const char said[] =
+		"{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"sip:b\",\"version\":\"SIP/2.0\"}}\n";
+
+	expect("sip", true, 0, options, sizeof(options) - 1, said);
+	expect("sip", false, 0, options, sizeof(options) - 1, said);
+	expect("sip", true, 0, "\r\n\r\n", 4, "");
+	expect("sip", true, 0, "\0\0\0\0", 4, "");
+	expect("sip", true, 0, "\0OPTIONS sip:b SIP/2.0\r\n\r\n", 27,
+	       "{\"sip\":{\"method\":\"\\u0000OPTIONS\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
+	assert_int_equal(identify("sip", 5060, true, options, sizeof(options) - 1), PARSE_OK);
+	assert_int_equal(identify("sip", 5060, false, options, sizeof(options) - 1), PARSE_OK);
+	assert_int_equal(identify("sip", 5060, true, "\r\n\r\n", 4), PARSE_OK);
+	assert_int_equal(identify("sip", 5060, true, "\0\0\0\0", 4), PARSE_OK);
+	assert_int_equal(identify("sip", 5060, false, "\r\n\r\n", 4), PARSE_MORE);
+	assert_int_equal(identify("sip", 5061, true, "\r\n\r\n", 4), PARSE_BAD);
+}
+
 static void sip_values_may_be_folded(void **state)
 {
 	static const char folded[] = "OPTIONS sip:a@b SIP/2.0\r\nUser-Agent: Ward\r\n\t Phone/2\r\n"
@@ -342,18 +376,6 @@ static void syslog_ends_as_its_sender_likes(void **state)
 	talk_finish(r);
 }
 
-static enum parse identify(const char *proto, uint16_t port, bool datagram, const void *data,
-			   size_t len)
-{
-	struct proto_input in = {.port = {4000, port}, .datagram = datagram};
-	enum parse got;
-
-	in.data = unit_exact(data, len);
-	got = proto_find(proto)->probe(&in);
-	free((void *)in.data.data);
-	return got;
-}
-
 /* What is longer than is looked at: by its count passed over, else it goes on in another message. */
 static void syslog_may_be_long(void **state)
 {
@@ -419,6 +441,7 @@ int main(void)
 		cmocka_unit_test(tftp_tells_the_file),
 		cmocka_unit_test(vnc_says_how_it_is_encrypted),
 		cmocka_unit_test(sip_leaves_out_who_calls),
+		cmocka_unit_test(sip_may_begin_with_nothing),
 		cmocka_unit_test(sip_values_may_be_folded),
 		cmocka_unit_test(a_datagram_without_a_priority_is_syslog),
 		cmocka_unit_test(a_rule_waits_for_its_protocol),

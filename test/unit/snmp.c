@@ -220,6 +220,23 @@ static void users_are_told(void **state)
 	       "\"usm\":\"writer\",\"security_level\":\"authPriv\",\"control\":true}}\n");
 }
 
+/* X.690 §8.3.2 and §8.19.2 want no padding; some agents have it, and every manager takes it. */
+static void padding_is_none_of_it(void **state)
+{
+	EXPECT("0\x20\x02\x01\x01\x04\x01"
+	       "a\xa2\x18\x02\x05\xff\xfb\x6a\x65\x17\x02\x01\x00\x02\x01\x00"
+	       "0\x09"
+	       "0\x07\x06\x03+\x80\x06\x05\x00",
+	       "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\",\"request_id\":-76913385,"
+	       "\"vars\":[\"1.3.6\"]}}\n");
+	EXPECT("0\x21\x02\x01\x01\x04\x01"
+	       "a\xa2\x19\x02\x05\x00\x00\x00\x00\x07\x02\x01\x00\x02\x01\x00"
+	       "0\x0a"
+	       "0\x08\x06\x04+\x80\x81\x7f\x05\x00",
+	       "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\",\"request_id\":7,"
+	       "\"vars\":[\"1.3.255\"]}}\n");
+}
+
 static void lies_are_malformed(void **state)
 {
 	static const struct talk_piece bad[] = {
@@ -250,10 +267,12 @@ static void lies_are_malformed(void **state)
 		TALK_PIECE(0, "0\x13\x02\x01\x01\x04\x01"
 			      "a\xa9\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00"
 			      "0\x00"), /* unknown pdu */
-		TALK_PIECE(0, "0\x1c\x02\x01\x01\x04\x01"
-			      "a\xa0\x14\x02\x01\x01\x02\x01\x00\x02\x01\x00"
-			      "0\x09"
-			      "0\x07\x06\x03+\x80\x01\x05\x00"), /* oid pad */
+		TALK_PIECE(0, "0\x17\x02\x01\x01\x04\x01"
+			      "a\xa0\x0f\x02\x05\x01\x00\x00\x00\x00\x02\x01\x00\x02\x01\x00"
+			      "0\x00"), /* id of 33 bits */
+		TALK_PIECE(0, "0\x17\x02\x01\x01\x04\x01"
+			      "a\xa0\x0f\x02\x05\xff\x7f\x00\x00\x00\x02\x01\x00\x02\x01\x00"
+			      "0\x00"), /* below 0 */
 		TALK_PIECE(0, "0\x1b\x02\x01\x01\x04\x01"
 			      "a\xa0\x13\x02\x01\x01\x02\x01\x00\x02\x01\x00"
 			      "0\x08"
@@ -363,6 +382,7 @@ int main(void)
 		cmocka_unit_test(what_is_sealed_is_control),
 		cmocka_unit_test(request_ids_have_a_sign),
 		cmocka_unit_test(users_are_told),
+		cmocka_unit_test(padding_is_none_of_it),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(cut_messages_are_malformed),
 		cmocka_unit_test(names_are_dotted),

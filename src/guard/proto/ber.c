@@ -51,13 +51,13 @@ struct reader ber_expect_any(struct reader *r, uint8_t tag)
 	return content;
 }
 
-int64_t ber_read_number(struct reader *r)
+/* In the two's complement, of `max` bytes at most; bad where there is none. */
+static int64_t read_integer(struct reader *r, size_t max)
 {
 	struct reader v = ber_expect(r, BER_INTEGER);
-	size_t len = reader_left(&v);
 	uint64_t n;
 
-	if (!len || len > 5 || (len == 5 && (v.in.data[0] || v.in.data[1] < 0x80))) {
+	if (!reader_left(&v) || reader_left(&v) > max) {
 		r->bad = true;
 		return 0;
 	}
@@ -69,22 +69,25 @@ int64_t ber_read_number(struct reader *r)
 
 int32_t ber_read_int(struct reader *r)
 {
-	int64_t n = ber_read_number(r);
+	return (int32_t)read_integer(r, 4);
+}
 
-	if (n == (int32_t)n)
-		return (int32_t)n;
+int64_t ber_read_number(struct reader *r)
+{
+	int64_t n = read_integer(r, 5);
+
+	if (n >= INT32_MIN && n <= UINT32_MAX)
+		return n;
 	r->bad = true;
 	return 0;
 }
 
-/* One arc, 7 bits a byte, without padding, of 32 bits at most; `first` of its bytes was read. */
+/* One arc, 7 bits a byte, of 32 bits at most; `first` of its bytes was read. Some agents pad what is short. */
 static bool read_arc(struct reader *r, uint8_t first, uint32_t *ret_arc)
 {
 	uint64_t arc = first & 0x7f;
 	uint8_t b = first;
 
-	if (first == 0x80)
-		return false;
 	while (b & 0x80 && arc <= UINT32_MAX && !r->bad) {
 		b = read_u8(r);
 		arc = arc << 7 | (b & 0x7f);

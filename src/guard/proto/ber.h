@@ -37,7 +37,8 @@ static inline struct reader ber_expect(struct reader *r, uint8_t tag)
 }
 /* INTEGER, of at most four bytes. */
 int32_t ber_read_int(struct reader *r);
-/* The same, or one of 32 bits without a sign, which has a fifth byte ahead that is 0. */
+/* The same, or one of 32 bits without a sign. It may have a fifth byte ahead that is no more than the sign:
+ * X.690 §8.3.2 wants none, but some agents write one. */
 int64_t ber_read_number(struct reader *r);
 /* A dotted object identifier (X.690 §8.19); false where it is none. `buf` may be NULL. */
 bool ber_oid_text(struct bytes oid, char buf[BER_OID_TEXT]);

@@ -221,8 +221,9 @@ static bool read_block(struct bytes v, bool stream, bool *ret_has, uint32_t *ret
 
 static bool take_option(struct coap *m, uint32_t number, struct bytes v)
 {
+	/* §5.4.3: as if it were not known, and so passed over if it is elective, as even ones are. */
 	if (!is_length_good(number, v.len))
-		return false;
+		return number % 2 == 0;
 	switch (number) {
 	case URI_HOST:
 		m->uri_host = v;

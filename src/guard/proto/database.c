@@ -167,6 +167,7 @@ static enum parse pgsql_read(void *state, const struct proto_input *in, struct m
 }
 
 /* MySQL 8's internals, "Connection Phase": three bytes of length, one that counts, and what it is. */
+#define MYSQL_PORT     3306
 #define MYSQL_HEAD     4
 #define MYSQL_PROTOCOL 10
 #define MYSQL_TLS      0x800
@@ -181,6 +182,15 @@ static uint32_t mysql_length(struct bytes b)
 	return b.data[0] | (uint32_t)b.data[1] << 8 | (uint32_t)b.data[2] << 16;
 }
 
+/* A server that has no room for another client, or none for this one, greets with an error. */
+static bool mysql_turns_away(const struct proto_input *in)
+{
+	const uint8_t *b = in->data.data;
+
+	return in->data.len > MYSQL_HEAD && !b[2] && !b[3] && b[MYSQL_HEAD] == MYSQL_ERROR &&
+	       (in->port[1] == MYSQL_PORT || in->expected);
+}
+
 static enum parse mysql_probe(const struct proto_input *in)
 {
 	static const uint8_t begin[] = {0, 0, MYSQL_PROTOCOL};
@@ -188,6 +198,8 @@ static enum parse mysql_probe(const struct proto_input *in)
 
 	if (!in->end || (in->midstream && !in->expected))
 		return PARSE_BAD;
+	if (mysql_turns_away(in))
+		return PARSE_OK;
 	for (size_t i = 2; i < 5 && i < n; i++)
 		if (in->data.data[i] != begin[i - 2])
 			return PARSE_BAD;

@@ -58,11 +58,11 @@ static const struct function {
 	[7] = {ASK, true, "RdExcStatus", "NONE"},
 	[8] = {DIAGNOSE, false, "Diagnostic", "NONE"},
 	[9] = {OPAQUE, false, "Program484", "NONE"},
-	[10] = {OPAQUE, true, "Poll484", "NONE"},
+	[10] = {OPAQUE, false, "Poll484", "NONE"},
 	[11] = {ASK, true, "GetCommEventCtr", "NONE"},
 	[12] = {ASK, true, "GetCommEventLog", "NONE"},
 	[13] = {OPAQUE, false, "ProgramController", "NONE"},
-	[14] = {OPAQUE, true, "PollController", "NONE"},
+	[14] = {OPAQUE, false, "PollController", "NONE"},
 	[15] = {WRITE_BITS, false, "WrMultCoils", "WRITE | COILS | MULTIPLE | WRITE_MULTIPLE"},
 	[16] = {WRITE_WORDS, false, "WrMultRegs", "WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE"},
 	[17] = {ASK, true, "ReportServerID", "NONE"},
@@ -188,6 +188,7 @@ static void read_sub_function(struct reader *r, struct modbus *m)
 	m->has_sub = true;
 	m->sub = read_be16(r);
 	m->sub_name = PROTO_NAME(diagnostics, m->sub);
+	m->sub_len = (uint8_t)reader_left(r);
 	read_skip(r, reader_left(r));
 }
 
@@ -354,29 +355,47 @@ static void read_exception(struct reader *r, struct modbus *m)
 	}
 }
 
+/*
+ * What servers do with a function that they do not know, libmodbus among them, is to look for the next request
+ * right behind its code: in words to be echoed there is room for one.
+ */
 static bool is_control(const struct modbus *m, const struct function *f)
 {
 	if (f->shape == DIAGNOSE)
-		return m->sub && m->sub != 2 && (m->sub < 11 || m->sub > 19);
+		return m->sub_len > 2 || (m->sub && m->sub != 2 && (m->sub < 11 || m->sub > 19));
 	if (f->shape == ENCAPSULATED)
 		return m->sub != MEI_DEVICE;
 	return !f->reads;
 }
 
+/*
+ * Does it go by another number? V1.0b §4.4.2: where no serial line is behind a server, 0 and 255 stand for
+ * itself, and clients take its answer by either, or by the number that it calls itself.
+ */
+static bool is_other_unit(uint8_t asked, uint8_t answers)
+{
+	return asked != answers && asked && answers && asked != 255 && answers != 255;
+}
+
 /* The request that this answers, which is forgotten; false where there is none. */
 static bool take_pending(struct state *s, const struct modbus *m, struct pending *ret_p)
 {
+	struct pending *found = NULL;
+
 	for (unsigned i = 0; i < PENDING; i++) {
 		struct pending *p = &s->pending[i];
 
-		if (!p->time_ns || p->transaction != m->transaction || p->unit != m->unit ||
-		    p->function != (m->function & ~EXCEPTION))
+		if (!p->time_ns || p->transaction != m->transaction ||
+		    p->function != (m->function & ~EXCEPTION) || is_other_unit(p->unit, m->unit))
 			continue;
-		*ret_p = *p;
-		p->time_ns = 0;
-		return true;
+		if (!found || (p->unit == m->unit && found->unit != m->unit))
+			found = p;
 	}
-	return false;
+	if (!found)
+		return false;
+	*ret_p = *found;
+	found->time_ns = 0;
+	return true;
 }
 
 static void keep_pending(struct state *s, const struct modbus *m, uint64_t time_ns)

@@ -25,7 +25,8 @@ struct modbus {
 	uint16_t read_address, read_quantity;
 	uint16_t write_address, write_quantity; /* quantity 0: a single one */
 	uint16_t write_data, and_mask, or_mask;
-	uint16_t sub; /* of diagnostics and MEI */
+	uint16_t sub;	 /* of diagnostics and MEI */
+	uint8_t sub_len; /* what a diagnostic has behind that */
 	const char *sub_name;
 	uint8_t exception; /* 0: none */
 	const char *exception_name;

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 
+#define PORT	    5060
 #define HEAD_MAX    16384
 #define FIELD_MAX   200
 #define VERSION	    "SIP/2.0"
@@ -93,18 +94,42 @@ static struct bytes unfolded(struct sip_msg *m, struct bytes value)
 	return (struct bytes){w.data, w.len};
 }
 
+/* Empty lines in front: streams are to have them passed over (RFC 3261 §7.5), and servers do so in datagrams. */
+static size_t blank_in_front(struct bytes b)
+{
+	size_t n = 0;
+
+	while (n < b.len && (b.data[n] == '\r' || b.data[n] == '\n'))
+		n++;
+	return n;
+}
+
+/* RFC 5626 §4.4.1, and phones before it: empty lines, or zeros, keep a path open. */
+static bool is_keepalive(struct bytes b)
+{
+	size_t zeros = 0;
+
+	while (zeros < b.len && !b.data[zeros])
+		zeros++;
+	return zeros == b.len || blank_in_front(b) == b.len;
+}
+
 static enum parse probe(const struct proto_input *in)
 {
+	size_t blank = blank_in_front(in->data), i = blank;
 	struct reader r = reader_new(in->data.data, in->data.len);
 	struct sip_msg m;
 	struct bytes line;
-	size_t i = 0;
 
+	/* All that is said for long may be that the path is kept open. */
+	if (in->datagram ? is_keepalive(in->data) : blank == in->data.len)
+		return !proto_at_home(in, PORT) ? PARSE_BAD : in->datagram ? PARSE_OK : PARSE_MORE;
+	read_skip(&r, blank);
 	if (head_line(&r, &line))
 		return read_first(line, &m) ? PARSE_OK : PARSE_BAD;
 	while (i < in->data.len && in->data.data[i] >= 'A' && in->data.data[i] <= 'Z')
 		i++;
-	return !in->datagram && in->data.len < 512 && i &&
+	return !in->datagram && in->data.len < 512 && i > blank &&
 			       (i == in->data.len || in->data.data[i] == ' ' ||
 				in->data.data[i] == '/')
 		       ? PARSE_MORE
@@ -172,14 +197,14 @@ static enum parse sip_read(void *state, const struct proto_input *in, struct msg
 	struct bytes b = in->data, line;
 	uint32_t datagram = 0, *scanned = in->datagram ? &datagram : &st->scanned[in->end];
 	struct reader r;
+	size_t len, blank = blank_in_front(b);
 	uint64_t length;
-	size_t len;
 
-	/* RFC 5626 §4.4.1: empty lines keep a path open. */
-	if (b.data[0] == '\r' || b.data[0] == '\n' || (in->datagram && !b.data[0])) {
-		ret_out->used = in->datagram ? b.len : 1;
+	if (in->datagram ? is_keepalive(b) : blank > 0) {
+		ret_out->used = in->datagram ? b.len : blank;
 		return PARSE_OK;
 	}
+	b = (struct bytes){b.data + blank, b.len - blank};
 	len = head_len(b, scanned);
 	if (!len && !in->datagram && b.len < HEAD_MAX)
 		return PARSE_MORE;
@@ -194,7 +219,7 @@ static enum parse sip_read(void *state, const struct proto_input *in, struct msg
 		return broken(m, ret_out);
 	pair(m, st, in);
 	ret_out->has_msg = true;
-	ret_out->used = in->datagram ? b.len : len;
+	ret_out->used = in->datagram ? in->data.len : len;
 	ret_out->skip = in->datagram ? 0 : length;
 	return PARSE_OK;
 }
