@@ -266,22 +266,144 @@ static void noise_makes_nobody_blind(void **state)
 		frame(0, "2L|1|D\r", '\3'),
 	};
 
+	talk_expect("astm", false, pieces, sizeof(pieces) / sizeof(pieces[0]),
+		    "{\"astm\":{\"frame\":\"enq\"}}\n"
+		    "{\"astm\":{},\"reason\":\"astm.malformed\"}\n"
+		    "{\"astm\":{\"frame\":\"ack\"}}\n"
+		    "{\"astm\":{},\"reason\":\"astm.malformed\"}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"records\":[\"L\"],"
+		    "\"termination\":\"A\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\"},\"reason\":\"astm.malformed\"}\n"
+		    "{\"astm\":{\"frame\":\"eot\"}}\n{\"astm\":{\"frame\":\"enq\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"records\":[\"L\"],"
+		    "\"termination\":\"B\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"2\",\"records\":[\"L\"],"
+		    "\"termination\":\"C\"},\"reason\":\"astm.malformed\"}\n"
+		    "{\"astm\":{\"frame\":\"data\"},\"reason\":\"astm.malformed\"}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"2\",\"records\":[\"L\"],"
+		    "\"termination\":\"D\"}}\n");
+}
+
+#define DATA(n, records, more) \
+	"{\"astm\":{\"frame\":\"data\",\"number\":\"" n "\",\"records\":[" records "]" more "}"
+#define MALFORMED ",\"reason\":\"astm.malformed\"}\n"
+
+/* Records end by CR; receivers that end them by LF, too, see no more of them than is told. */
+static void records_end_by_line_feeds_too(void **state)
+{
+	const struct talk_piece pieces[] = {
+		TALK_PIECE(0, "\5"), frame(0, "1H|\\^&|||X\nP|1\r\nO|1|S||^^^GLU\n", '\x17'),
+		frame(0, "2C|1|I|two\nlines\nM 3\n\r\nR|1|^^^K|4\r\n", '\3')};
+
 	talk_expect(
-		"astm", false, pieces, sizeof(pieces) / sizeof(pieces[0]),
+		"astm", false, pieces, 3,
 		"{\"astm\":{\"frame\":\"enq\"}}\n"
-		"{\"astm\":{},\"reason\":\"astm.malformed\"}\n"
-		"{\"astm\":{\"frame\":\"ack\"}}\n"
-		"{\"astm\":{},\"reason\":\"astm.malformed\"}\n"
-		"{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"records\":[\"L\"],"
-		"\"termination\":\"A\"}}\n"
-		"{\"astm\":{\"frame\":\"data\"},\"reason\":\"astm.malformed\"}\n"
-		"{\"astm\":{\"frame\":\"eot\"}}\n{\"astm\":{\"frame\":\"enq\"}}\n"
-		"{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"records\":[\"L\"],"
-		"\"termination\":\"B\"}}\n"
-		"{\"astm\":{\"frame\":\"data\",\"number\":\"2\"},\"reason\":\"astm.malformed\"}\n"
-		"{\"astm\":{\"frame\":\"data\"},\"reason\":\"astm.malformed\"}\n"
-		"{\"astm\":{\"frame\":\"data\",\"number\":\"2\",\"records\":[\"L\"],"
-		"\"termination\":\"D\"}}\n");
+		"{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"intermediate\":true,\"records\":"
+		"[\"H\",\"P\",\"O\"],\"sender\":\"X\",\"test\":\"^^^GLU\"}}\n" DATA(
+			"2", "\"C\",\"R\"", ",\"test\":\"^^^K\"") "}\n");
+}
+
+#define CARELESS DATA("1", "\"L\"", ",\"termination\":\"A\"") MALFORMED
+
+/* Some receivers wait for no sum, or for no CR behind it: a frame is told without them. */
+static void frames_without_a_trailer_are_read(void **state)
+{
+	static const size_t cuts[] = {2, 3, 4}; /* CR LF; half of the sum, too; all of it */
+	struct talk_record *r = malloc(sizeof(*r));
+	struct talk_piece whole = frame(0, "1L|1|A\r", '\3');
+
+	for (unsigned i = 0; i < 3; i++) {
+		const struct talk_piece pieces[] = {TALK_PIECE(0, "\5"),
+						    {0, whole.data, whole.len - cuts[i]},
+						    TALK_PIECE(1, "\6"),
+						    TALK_PIECE(0, "\4")};
+
+		talk_play(r, "astm", false, pieces, 4, 0);
+		assert_non_null(strstr(r->said, CARELESS));
+		assert_non_null(strstr(r->said, "{\"astm\":{\"frame\":\"eot\"}}"));
+		talk_begin(r, "astm", false);
+		talk_feed(r, 0, "\5", 1);
+		talk_feed(r, 0, whole.data, whole.len - cuts[i]);
+		talk_end(r, 0);
+		assert_non_null(strstr(r->said, CARELESS));
+		talk_finish(r);
+	}
+	free(r);
+}
+
+struct noted {
+	unsigned ahead, told;
+	bool readable;
+};
+
+static void note_ahead(void *arg, const struct talk *t, const struct proto_input *in,
+		       const struct msg *m)
+{
+	struct noted *n = arg;
+
+	n->ahead += m->ahead;
+	n->told += !m->ahead;
+	n->readable = m->readable || !m->reason;
+}
+
+/* From its ETX on it may be whole to its receiver: it is asked for once, before that byte passes. */
+static void a_frame_is_asked_for_at_its_end(void **state)
+{
+	struct talk_piece whole = frame(0, "1O|1|S||^^^GLU\r", '\3');
+	struct talk *t = talk_new(&astm_proto);
+	struct proto_input in = {.data = unit_exact("\5", 1)};
+	struct noted n = {0};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, note_ahead, &n, &used), PARSE_OK);
+	free((void *)(uintptr_t)in.data.data);
+	for (size_t len = 1; len < whole.len - 1; len++) {
+		in.data = unit_exact(whole.data, len);
+		(void)talk_read(t, &in, note_ahead, &n, &used);
+		assert_int_equal(used, 0);
+		assert_int_equal(n.ahead, len >= whole.len - 4);
+		assert_int_equal(n.told, 1);
+		assert_true(n.readable);
+		free((void *)(uintptr_t)in.data.data);
+	}
+	free(t);
+}
+
+/* SNIBE's: no number, no sum, and each part may be answered. */
+static void unnumbered_frames_are_read(void **state)
+{
+#define ACKED	 TALK_PIECE(1, "\6")
+#define ENQ_SAID "{\"astm\":{\"frame\":\"enq\"}}\n"
+#define ACK_SAID "{\"astm\":{\"frame\":\"ack\"}}\n"
+#define RESULT	 "H|\\^&||PW|X 1|||||Lis||P|1394\rR|1|^^^TSH|2.3\r\nL|1|N"
+#define RESULT_H                      \
+	PLAIN("H", ",\"sender\":\"X " \
+		   "1\",\"receiver\":\"Lis\",\"processing_id\":\"P\",\"version\":\"1394\"")
+#define RESULT_REST PLAIN("R", ",\"test\":\"^^^TSH\"") PLAIN("L", ",\"termination\":\"N\"")
+#define EOT_SAID    "{\"astm\":{\"frame\":\"eot\"}}\n"
+	const struct talk_piece parts[] = {TALK_PIECE(0, "\5"),
+					   ACKED,
+					   TALK_PIECE(0, "\2"),
+					   ACKED,
+					   TALK_PIECE(0, "H|\\^&||PW|X 1|||||Lis||P|1394\r"),
+					   ACKED,
+					   TALK_PIECE(0, "R|1|^^^TSH|2.3\rL|1|N\r"),
+					   ACKED,
+					   TALK_PIECE(0, "\3"),
+					   ACKED,
+					   TALK_PIECE(0, "\4")};
+	const struct talk_piece whole[] = {TALK_PIECE(0, "\5\2" RESULT "\3\4"),
+					   TALK_PIECE(0, "\5\2" RESULT "\r\3"
+							 "C4\r\n\4"),
+					   TALK_PIECE(1, "\2H|\\^&\r\3"
+							 "C|1|I\r\4")};
+
+	talk_expect("astm", false, parts, sizeof(parts) / sizeof(parts[0]),
+		    ENQ_SAID ACK_SAID ACK_SAID RESULT_H ACK_SAID RESULT_REST ACK_SAID ACK_SAID
+			    EOT_SAID);
+	talk_expect("astm", false, whole, 3,
+		    ENQ_SAID RESULT_H RESULT_REST EOT_SAID ENQ_SAID RESULT_H RESULT_REST EOT_SAID
+			    PLAIN("H", "") PLAIN("C", "") EOT_SAID);
 }
 
 /* LIS1-A §8.2.7.1: both ask for the line, the analyser asks again. Later nobody takes it away. */
@@ -425,6 +547,10 @@ int main(void)
 		cmocka_unit_test(no_name_hides_behind_its_front),
 		cmocka_unit_test(turns_go_on_behind_a_wrong_one),
 		cmocka_unit_test(noise_makes_nobody_blind),
+		cmocka_unit_test(records_end_by_line_feeds_too),
+		cmocka_unit_test(frames_without_a_trailer_are_read),
+		cmocka_unit_test(a_frame_is_asked_for_at_its_end),
+		cmocka_unit_test(unnumbered_frames_are_read),
 		cmocka_unit_test(who_asks_for_the_line),
 		cmocka_unit_test(one_gives_way),
 		cmocka_unit_test(the_first_is_number_one),

@@ -543,6 +543,33 @@ static void what_may_be_whole_is_asked_for(void **state)
 	free(r);
 }
 
+static void note_headerless(void *arg, const struct talk *t, const struct proto_input *in,
+			    const struct msg *m)
+{
+	*(unsigned *)arg += m->ahead && m->reason == REASON_HL7_NO_HEADER && !m->readable;
+}
+
+/* So is a batch without a header, whose last segment may be whole. */
+static void a_bare_batch_is_asked_for(void **state)
+{
+	static const char text[] = BARE_ORU "\rBHS|^~\\&|X\rNTE|1\rRXG|1";
+	struct talk_record *r = malloc(sizeof(*r));
+	unsigned asked = 0;
+	size_t used;
+
+	talk_begin(r, "hl7", false);
+	r->in.data = (struct bytes){(const uint8_t *)text, sizeof(text) - 1};
+	talk_read(r->talk, &r->in, note_headerless, &asked, &used);
+	assert_int_equal(asked, 1);
+	talk_finish(r);
+	talk_begin(r, "hl7", false);
+	talk_feed(r, 0, text, sizeof(text) - 1);
+	talk_end(r, 0);
+	assert_string_equal(r->said, BARE_ORU_SAID HEADERLESS);
+	talk_finish(r);
+	free(r);
+}
+
 static void behind_a_gap_a_bare_header_is_found(void **state)
 {
 	struct talk_record *r = malloc(sizeof(*r));
@@ -673,6 +700,7 @@ int main(void)
 		cmocka_unit_test(stx_and_etx_frame_too),
 		cmocka_unit_test(careless_frames_are_read),
 		cmocka_unit_test(what_may_be_whole_is_asked_for),
+		cmocka_unit_test(a_bare_batch_is_asked_for),
 		cmocka_unit_test(behind_a_gap_a_bare_header_is_found),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),
 	};

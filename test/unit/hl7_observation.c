@@ -109,6 +109,7 @@ static void codes_are_read(void **state)
 	expect_code("MDC_ECG_HEART_RATE^Heart rate^MDC", "/min^/min^MDC", 147842, 0);
 	expect_code("1^MDC_ECG_HEART_RATE^MDC", "1^MDC_DIM_BEAT_PER_MIN^MDC", 147842, 0);
 	expect_code("^MDC_TEMP_CORE^MDC", "Cel", 150368, 0);
+	expect_code("MDC_TEMP_RECT", "Cel", 188420, 0);
 	expect_code("7^pulse^99X^mdc_x^MDC_PULS_OXIM_PULS_RATE^MDC", "", 149530, 0);
 	expect_code("150456^MDC_ECG_HEART_RATE^MDC", "", 150456, 0); /* the number counts */
 	expect_code("HR^Heart Rate", "bpm", 147842, 0);

@@ -11,6 +11,7 @@
 #define PULSE_RATE  0x481a
 #define SATURATION  0x4bb8
 #define TEMPERATURE 0x4b48
+#define RECTAL	    0xe004
 
 /* Monitors' numbers, and what was found about them. */
 struct ward {
@@ -414,7 +415,8 @@ static void sensors_that_come_off_do_not_leap(void **state)
 		{TEMPERATURE, 24, 33, 0.3},   {TEMPERATURE, 37, 0, 0},
 		{TEMPERATURE, 37, 655.35, 0}, {TEMPERATURE, 37, -17.78, 0},
 		{SATURATION, 97, 70, 0.5},    {SATURATION, 97, 0, 0},
-		{SATURATION, 80, 127, 0},
+		{SATURATION, 80, 127, 0},     {RECTAL, 37, 39.5, 0.5},
+		{HEART_RATE, 72, 180, 0.5},   {HEART_RATE, 72, 8388607, 0},
 	};
 	double sure;
 

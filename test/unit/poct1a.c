@@ -290,6 +290,33 @@ static void directives_are_known(void **state)
 		    "\"control\":true}}\n");
 }
 
+/* Makers send lists, settings and firmware by messages of their own: they are read on behind, and control. */
+static void messages_of_makers_are_control(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(0, "<HEL.R01>" HEADER("HEL.R01", "1") "</HEL.R01>"),
+		TALK_PIECE(1,
+			   "<ACME.FRM>" HEADER(
+				   "ACME.FRM",
+				   "2") "<FRM>AAECAw==</FRM></ACME.FRM>"
+					"<ACME.METER_2.SETUP><HDR><HDR.control_id V=\"3\"/></HDR>"
+					"</ACME.METER_2.SETUP>"),
+		TALK_PIECE(0, "<ACK.R01>" ACKED "</ACK.R01>")};
+
+	talk_expect("poct1a", false, pieces, 3,
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\",\"control_id\":\"1\","
+		    "\"version\":\"POCT1\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"ACME.FRM\",\"control_id\":\"2\","
+		    "\"version\":\"POCT1\",\"control\":true}}\n"
+		    "{\"poct1a\":{\"message_type\":\"ACME.METER_2.SETUP\",\"control_id\":\"3\","
+		    "\"control\":true}}\n"
+		    "{\"poct1a\":{\"message_type\":\"ACK.R01\",\"ack_code\":\"AA\"}}\n");
+	expect_malformed("<HEL.R01/><FRM/>");
+	expect_malformed("<HEL.R01/><.FRM/>");
+	expect_malformed("<HEL.R01/><ACME.0123456789012345678901234567890/>");
+	assert_int_equal(probe("<ACME.FRM>"), PARSE_BAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +330,7 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_brings_nothing_else),
 		cmocka_unit_test(references_are_replaced),
 		cmocka_unit_test(directives_are_known),
+		cmocka_unit_test(messages_of_makers_are_control),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,7 @@ static void what_nobody_can_say_is_an_error(void **state)
 		{"intellivue", "attribute=2343"},
 		{"modbus", "access_type=READ*"},
 		{"poct1a", "message_type=*.R01"},
+		{"poct1a", "message_type=NOVA.*"},
 		{"hl7", "message_type=*^R01"},
 		{"hl7", "message_type=?RU*"},
 		{"hl7", "message_type=*U^*0?*"},

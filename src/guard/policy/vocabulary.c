@@ -155,10 +155,10 @@ static bool is_message_type(const char *pattern)
 	return is_like("AAA", pattern) || is_like("AAA^AAA", pattern);
 }
 
-/* POCT1-A: a kind of message and which of its forms, as what is a vendor's own. */
+/* POCT1-A: a kind of message and which of its forms, as what is a vendor's own; or of a vendor's own kind. */
 static bool is_poct_type(const char *pattern)
 {
-	return is_like("AAA.*", pattern);
+	return is_like("AAA.*", pattern) || (strchr(pattern, '.') && is_like("AAAA*", pattern));
 }
 
 /* MQTT §4.7.1: wildcards are for who subscribes. */

@@ -12,9 +12,10 @@
 #define NAK 0x15
 #define ETB 0x17
 
-#define FRAME_MAX 64000 /* CLSI LIS1-A §8.3.2.1; 247 in E1381-95 */
-#define BLANKS	  4	/* before a first record */
-#define TRAILER	  4	/* ETX or ETB, two digits of a checksum, CR; LF may follow */
+#define FRAME_MAX 64000	      /* CLSI LIS1-A §8.3.2.1; 247 in E1381-95 */
+#define BLANKS	  4	      /* before a first record */
+#define TRAILER	  4	      /* ETX or ETB, two digits of a checksum, CR; LF may follow */
+#define KINDS	  "HPORCLQSM" /* LIS2-A2 §6 to §9: the letters that records begin with */
 
 struct state {
 	uint32_t scanned[2]; /* bytes of the frame under way that hold no end */
@@ -30,6 +31,8 @@ struct state {
 	uint8_t asked;	     /* ends that asked for the line, a bit each */
 	bool odd;	     /* a frame came out of turn; where it was taken, the next follows it */
 	bool owed;	     /* a frame that was not answered yet */
+	uint8_t ahead;	     /* ends whose frame under way was asked for, */
+	uint8_t ended;	     /* or whose unnumbered one ended just now, a bit each */
 	uint8_t number;	     /* of the last good frame */
 	uint8_t odd_number;
 	uint8_t delimiter;
@@ -76,6 +79,25 @@ static struct bytes whole_field(const struct astm *m, struct bytes record, uint8
 	return is_cut(m, record) && (!f.data || f.data + f.len == end) ? (struct bytes){end, 0} : f;
 }
 
+static bool is_kind(uint8_t c)
+{
+	return c && strchr(KINDS, c);
+}
+
+/*
+ * Up to its CR, or to an LF with another record behind it: no text may have one (LIS1-A §8.6), and there
+ * are receivers that end a record by either.
+ */
+static size_t record_len(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == CR ||
+		    (text.data[i] == LF && (text.len - i < 3 || (is_kind(text.data[i + 1]) &&
+								 ispunct(text.data[i + 2])))))
+			return i;
+	return text.len;
+}
+
 /* The next record of a frame's text; *at is 0 at first. data NULL: no more. */
 static struct bytes next_record(const struct astm *m, size_t *at)
 {
@@ -84,10 +106,11 @@ static struct bytes next_record(const struct astm *m, size_t *at)
 
 	while (*at < m->text.len) {
 		const uint8_t *start = m->text.data + *at;
-		const uint8_t *end = memchr(start, CR, m->text.len - *at);
-		size_t len = end ? (size_t)(end - start) : m->text.len - *at;
+		size_t len = record_len((struct bytes){start, m->text.len - *at});
 
 		*at += len + 1;
+		while (len && *start == LF) /* the other half of CR LF */
+			start++, len--;
 		if (len && !rest)
 			return (struct bytes){start, len};
 		rest = false;
@@ -129,13 +152,13 @@ static struct bytes next_test(const struct msg *msg, size_t *at)
 	return (struct bytes){NULL, 0};
 }
 
-/* LIS2-A2 §6 to §9: a record is one of these, then its fields; a header brings the delimiters. */
+/* A record is its letter, then its fields; a header brings the delimiters. */
 static bool read_record(struct astm *m, struct state *s, struct bytes record)
 {
 	uint8_t kind = record.data[0], delimiter = s->delimiter ? s->delimiter : '|';
 	struct bytes sender = m->sender, receiver = m->receiver;
 
-	if (!memchr("HPORCLQSM", kind, 9))
+	if (!is_kind(kind))
 		return false;
 	if (kind == 'H') {
 		if (record.len < 5)
@@ -240,7 +263,8 @@ static void check_turn(struct astm *m, struct state *s, const struct proto_input
 	m->continued = s->before;
 	s->known = s->any = true;
 	s->number = number;
-	s->continued = m->intermediate && m->text.len && m->text.data[m->text.len - 1] != CR;
+	s->continued = m->intermediate && m->text.len && m->text.data[m->text.len - 1] != CR &&
+		       m->text.data[m->text.len - 1] != LF;
 }
 
 /*
@@ -303,7 +327,13 @@ static void tell_record(struct astm *m, struct state *s, struct bytes record,
 	out->has_msg = true;
 }
 
-/* A record without a frame is a line. */
+/* What may stand behind a record in no numbered frame, besides the end of a line. */
+static bool is_control(uint8_t c)
+{
+	return c == STX || c == ETX || c == ETB || c == EOT || c == ENQ;
+}
+
+/* A record without a frame, or in one without a number, is a line. */
 static enum parse take_record(const struct proto_input *in, struct astm *m, struct state *s,
 			      struct proto_output *out)
 {
@@ -311,25 +341,110 @@ static enum parse take_record(const struct proto_input *in, struct astm *m, stru
 	struct bytes d = in->data;
 	size_t i = *scanned;
 
-	while (i < d.len && d.data[i] != CR && d.data[i] != LF)
+	while (i < d.len && d.data[i] != CR && d.data[i] != LF && !is_control(d.data[i]))
 		i++;
 	if (i > FRAME_MAX)
 		return refuse(m, out);
 	*scanned = i < d.len ? 0 : (uint32_t)i;
 	if (i == d.len)
 		return PARSE_MORE;
-	out->used = i + 1;
+	out->used = i + !is_control(d.data[i]);
 	tell_record(m, s, (struct bytes){d.data, i}, out);
 	return PARSE_OK;
 }
 
+/*
+ * Some analysers begin with STX and end with ETX, and number and sum up nothing: their records are
+ * lines, each of which may be answered.
+ */
+static enum parse begin_unnumbered(const struct proto_input *in, struct state *s,
+				   struct proto_output *out)
+{
+	s->plain[in->end] = true;
+	s->noisy[in->end] = false;
+	out->used = 1;
+	return PARSE_OK;
+}
+
+/* Behind its ETX some have a sum all the same. */
+static enum parse end_unnumbered(const struct proto_input *in, struct state *s,
+				 struct proto_output *out)
+{
+	uint8_t bit = (uint8_t)(1u << in->end);
+
+	if (in->data.data[0] == ETX || in->data.data[0] == ETB) {
+		s->ended |= bit;
+		out->used = 1;
+		return PARSE_OK;
+	}
+	if (hex(in->data.data[0]) >= 0 && in->data.len < 2)
+		return PARSE_MORE;
+	s->ended &= (uint8_t)~bit;
+	if (hex(in->data.data[0]) >= 0 && hex(in->data.data[1]) >= 0)
+		out->used = 2;
+	return PARSE_OK;
+}
+
+/* Bytes of the frame that ends there; 0: its trailer is not whole yet. Some leave out CR, or the sum, too. */
+static size_t frame_len(struct bytes data, size_t end)
+{
+	for (size_t i = 1; i < TRAILER; i++) {
+		if (end + i == data.len)
+			return 0;
+		if (i == TRAILER - 1 ? data.data[end + i] != CR : hex(data.data[end + i]) < 0)
+			return i == TRAILER - 1 ? end + i : end + 1;
+	}
+	return end + TRAILER;
+}
+
+/* What ends at its ETX to receivers that wait for no sum is asked for before it is theirs. */
+static enum parse ask_ahead(const struct proto_input *in, struct astm *m, struct state *s,
+			    struct proto_output *out)
+{
+	uint8_t bit = (uint8_t)(1u << in->end);
+	struct state spare = *s;
+
+	if (s->ahead & bit)
+		return PARSE_MORE;
+	s->ahead |= bit;
+	take_line(&spare, in);
+	check_turn(m, &spare, in);
+	m->msg.reason = read_records(m, &spare) ? REASON_NONE : REASON_ASTM_MALFORMED;
+	m->msg.ahead = out->has_msg = true;
+	return PARSE_OK;
+}
+
+/* What is framed carelessly is wrong, and read all the same. */
+static void read_frame(const struct proto_input *in, struct astm *m, struct state *s, bool summed,
+		       bool careless)
+{
+	take_line(s, in);
+	s->owed = s->sending && s->sender == in->end;
+	if (summed) {
+		check_turn(m, s, in);
+		m->msg.readable = careless && !m->msg.reason;
+		if (!read_records(m, s)) {
+			m->msg.reason = REASON_ASTM_MALFORMED;
+			m->msg.readable = false;
+		}
+	} else {
+		read_garbled(m, s);
+	}
+	if (careless && m->msg.reason != REASON_ASTM_SEQUENCE)
+		m->msg.reason = REASON_ASTM_MALFORMED;
+}
+
+/* `last`: nothing follows. */
 static enum parse take_frame(const struct proto_input *in, struct astm *m, struct state *s,
-			     struct proto_output *out)
+			     struct proto_output *out, bool last)
 {
 	struct bytes data = in->data;
-	size_t end = 0;
+	size_t end = 0, len;
+	bool careless;
 	enum parse got;
 
+	if (data.len > 1 && is_kind(data.data[1]))
+		return begin_unnumbered(in, s, out);
 	m->frame = "data";
 	s->framed = true;
 	s->noisy[in->end] = false;
@@ -338,25 +453,21 @@ static enum parse take_frame(const struct proto_input *in, struct astm *m, struc
 	got = find_end(data, &s->scanned[in->end], &end);
 	if (got == PARSE_BAD)
 		return end > FRAME_MAX ? refuse(m, out) : pass_over(m, s, in->end, end, out);
-	if (got == PARSE_MORE || data.len < end + TRAILER)
-		return PARSE_MORE;
+	if (got == PARSE_MORE)
+		return got;
 	m->number = (struct bytes){data.data + 1, 1};
-	if (data.data[end + 3] != CR)
-		return pass_over(m, s, in->end, end + 1, out);
-	s->scanned[in->end] = 0;
-	take_line(s, in);
-	s->owed = s->sending && s->sender == in->end;
-	out->used = end + TRAILER;
-	out->has_msg = true;
 	m->intermediate = data.data[end] == ETB;
 	m->text = (struct bytes){data.data + 2, end - 2};
-	if (!is_sum_right(data, end)) {
-		read_garbled(m, s);
-		return PARSE_OK;
-	}
-	check_turn(m, s, in);
-	if (!read_records(m, s))
-		m->msg.reason = REASON_ASTM_MALFORMED;
+	len = frame_len(data, end);
+	if (!len && !last)
+		return ask_ahead(in, m, s, out);
+	careless = len < end + TRAILER;
+	s->scanned[in->end] = 0;
+	s->ahead &= (uint8_t) ~(1u << in->end);
+	s->noisy[in->end] = careless;
+	out->used = len ? len : data.len;
+	out->has_msg = true;
+	read_frame(in, m, s, out->used >= end + 3 && is_sum_right(data, end), careless);
 	return PARSE_OK;
 }
 
@@ -397,7 +508,13 @@ static enum parse astm_read(void *state, const struct proto_input *in, struct ms
 	uint8_t c = in->data.data[0];
 
 	if (c == STX)
-		return take_frame(in, m, s, ret_out);
+		return take_frame(in, m, s, ret_out, false);
+	if (s->ended >> in->end & 1 || (s->plain[in->end] && (c == ETX || c == ETB))) {
+		enum parse got = end_unnumbered(in, s, ret_out);
+
+		if (got != PARSE_OK || ret_out->used)
+			return got;
+	}
 	m->frame = PROTO_NAME(controls, c);
 	if (!m->frame && c != LF && c != CR) {
 		enum parse got = s->plain[in->end] ? PARSE_OK
@@ -418,14 +535,17 @@ static enum parse astm_read(void *state, const struct proto_input *in, struct ms
 	return PARSE_OK;
 }
 
-/* A line that has no end is one to who takes the connection's for it. */
+/* A line, or a frame, that has no end is one to who takes the connection's for it. */
 static enum parse astm_closed(void *state, const struct proto_input *in, struct msg *ret_m,
 			      struct proto_output *ret_out)
 {
+	struct astm *m = (struct astm *)ret_m;
 	struct state *s = state;
 
-	if (s->plain[in->end] && in->data.len && in->data.data[0] != STX)
-		tell_record((struct astm *)ret_m, s, in->data, ret_out);
+	if (in->data.len && in->data.data[0] == STX)
+		(void)take_frame(in, m, s, ret_out, true);
+	else if (s->plain[in->end] && in->data.len)
+		tell_record(m, s, in->data, ret_out);
 	return PARSE_OK;
 }
 
@@ -458,9 +578,11 @@ static enum parse astm_probe(const struct proto_input *in)
 		return PARSE_BAD;
 	if (d.len > i && d.data[i] != STX)
 		return PARSE_BAD;
+	if (d.len > i + 1 && d.data[i + 1] == 'H')
+		return probe_header((struct bytes){d.data + i + 1, d.len - i - 1});
 	if (d.len > i + 1 && (d.data[i + 1] < '0' || d.data[i + 1] > '7'))
 		return PARSE_BAD;
-	if (d.len > i + 2 && !memchr("HPORCLQSM", d.data[i + 2], 9))
+	if (d.len > i + 2 && !is_kind(d.data[i + 2]))
 		return PARSE_BAD;
 	if (d.len > i + 3 && !ispunct(d.data[i + 3]))
 		return PARSE_BAD;

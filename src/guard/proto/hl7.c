@@ -566,7 +566,7 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 	struct hl7_side *s = &h->side[in->end];
 	struct bytes last = in->data;
 	uint8_t room[HOLD];
-	enum reason ignored;
+	enum reason why, wrong = REASON_NONE;
 
 	if (s->phase == OUTSIDE && last.len && last.data[0] != HL7_STX &&
 	    hl7_probe_bare(last) == PARSE_OK) {
@@ -577,11 +577,16 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 		return PARSE_OK;
 	if (s->wide.width)
 		last = wide_text(s, last, room, &s->broken);
-	if (s->phase == SEGMENT && last.len && !s->in_xml && !hl7_ends_message(s, last))
-		(void)hl7_read_segment(h, in->end, last, &ignored);
+	if (s->phase == SEGMENT && last.len && !s->in_xml && !hl7_ends_message(s, last) &&
+	    !hl7_read_segment(h, in->end, last, &why))
+		wrong = why;
 	s->phase = OUTSIDE;
 	ret_out->has_msg = hl7_tell(h, s, in, (struct hl7_msg *)ret_m);
 	if (s->framing == BARE) {
+		if (wrong && !ret_out->has_msg) {
+			ret_m->reason = wrong;
+			ret_out->has_msg = true;
+		}
 		ret_out->kept = in->data.len;
 		ret_out->ends = true;
 		return PARSE_OK;

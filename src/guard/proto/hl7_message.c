@@ -435,11 +435,23 @@ static bool is_of_batch(const uint8_t *name)
 	return name[0] == 'Z';
 }
 
+/* A segment of a batch that no header stands before, as far as it is there. */
+static bool is_headerless(const struct hl7_side *s, struct bytes segment)
+{
+	return s->batch && !s->header && segment.len >= 3 && !hl7_opens(segment.data) &&
+	       !is_of_batch(segment.data);
+}
+
 enum parse hl7_ask_ahead(struct hl7 *h, unsigned end, struct bytes begun, struct hl7_msg *m,
 			 struct proto_output *out)
 {
 	struct hl7_side *s = &h->side[end];
 
+	if (is_headerless(s, begun) && !s->ahead) {
+		m->msg.reason = REASON_HL7_NO_HEADER;
+		m->msg.ahead = s->ahead = out->has_msg = true;
+		return PARSE_OK;
+	}
 	s->more |= begun.len >= 3 && !is_of_acknowledgement(begun.data);
 	if (!s->header || hl7_is_told(s) || (s->ahead && !(s->ahead_answer && s->more)))
 		return PARSE_MORE;
@@ -537,6 +549,7 @@ bool hl7_read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum re
 			return false;
 		if (segment.data[0] != 'M') {
 			s->batch = true;
+			s->ahead = false;
 			return true;
 		}
 		begin_message(h, end, segment);

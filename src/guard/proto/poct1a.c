@@ -34,19 +34,38 @@ static const char *const elements[POCT1A_VALUES] = {
 	[POCT1A_COMMAND] = "DTV.command_cd",	     [POCT1A_REQUEST] = "REQ.request_cd",
 };
 
-/* The messages of POCT1-A2 appendix B, by how their types begin. */
+/* The messages of POCT1-A2 appendix B, by how their types begin; the last ones write into a device. */
 static const char kinds[][4] = {"HEL", "ACK", "DST", "OBS", "EVS", "REQ", "EOT",
-				"END", "ESC", "DTV", "OPL", "PTL", "KPA"};
+				"END", "ESC", "KPA", "DTV", "OPL", "PTL"};
+#define READING 10
+
+static size_t find_kind(struct bytes type)
+{
+	size_t i = 0;
+
+	while (i < sizeof(kinds) / sizeof(kinds[0]) && memcmp(type.data, kinds[i], 3))
+		i++;
+	return type.len > 3 && type.data[3] == '.' ? i : sizeof(kinds) / sizeof(kinds[0]);
+}
 
 /* "OBS.R01", or a maker's own directive: "DTV.ABC.XYZ". */
 static bool is_type(struct bytes name)
 {
-	if (name.len < 5 || name.len > ROOT_MAX || name.data[3] != '.')
-		return false;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!memcmp(name.data, kinds[i], 3))
-			return true;
-	return false;
+	return name.len >= 5 && name.len <= ROOT_MAX &&
+	       find_kind(name) < sizeof(kinds) / sizeof(kinds[0]);
+}
+
+/* A maker's own message: "NOVA.FRM" brings firmware, others lots and settings. */
+static bool is_makers(struct bytes name)
+{
+	size_t dots = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		if (!isalnum(name.data[i]) && !memchr("._-", name.data[i], 3))
+			return false;
+		dots += i && name.data[i] == '.';
+	}
+	return dots && name.len <= ROOT_MAX && isalpha(name.data[0]);
 }
 
 static bool is_kind(struct bytes type, const char *kind)
@@ -88,7 +107,7 @@ static bool take(struct half *h, const struct xml_token *t)
 		keep(h, t);
 		return true;
 	}
-	if (!is_type(name))
+	if (!is_type(name) && !is_makers(name))
 		return false;
 	h->root_len = (uint8_t)name.len;
 	memcpy(h->root, name.data, name.len);
@@ -106,8 +125,7 @@ static void tell(struct half *h, struct poct1a *m)
 	if (is_kind(m->type, "DTV") && !h->len[POCT1A_COMMAND])
 		m->value[POCT1A_COMMAND] = (struct bytes){h->value[POCT1A_COMMAND], 0};
 	m->observations = h->observations;
-	m->msg.control = is_kind(m->type, "DTV") || is_kind(m->type, "OPL") ||
-			 is_kind(m->type, "PTL") || h->len[POCT1A_COMMAND];
+	m->msg.control = (m->type.len && find_kind(m->type) >= READING) || h->len[POCT1A_COMMAND];
 	/* What brings anything but an acknowledgement is asked like what it brings. */
 	m->msg.answer = is_kind(m->type, "ACK") && !h->len[POCT1A_COMMAND] &&
 			!h->len[POCT1A_REQUEST] && !h->observations;

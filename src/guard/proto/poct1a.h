@@ -8,8 +8,9 @@
  * what it acknowledges and what a directive asks for; observations are counted.
  * Nothing of patients, operators or results.
  *
- * `control` are directives (DTV.*) and the lists of operators and patients that
- * are written into a device (OPL.*, PTL.*).
+ * `control` are directives (DTV.*), the lists of operators and patients that are
+ * written into a device (OPL.*, PTL.*), and what is of none of the standard's types:
+ * by messages of their own (NOVA.REAG, NOVA.FRM) makers send lots, settings and firmware.
  */
 #include "guard/proto/proto.h"
 

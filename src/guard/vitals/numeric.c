@@ -5,9 +5,11 @@
 
 #include "guard/proto/param.h"
 
-#define SEC_NS	      1000000000ull
-#define COLDEST	      10.0 /* degrees Celsius, of bodies that lived */
-#define HOTTEST	      50.0
+#define SEC_NS	1000000000ull
+#define COLDEST 10.0 /* degrees Celsius, of bodies that lived */
+#define HOTTEST 50.0
+#define FASTEST \
+	500.0 /* a minute: beyond it are numbers that stand for none, as 8388607 (IEEE 11073-20601) */
 #define LEAP_WITHIN   (3 * SEC_NS)
 #define CALM_VALUES   8
 #define CALM_WITHIN   (40 * SEC_NS)
@@ -71,6 +73,9 @@ static bool is_calm(const struct numeric *n, const struct bounds *b, uint64_t no
 bool numeric_is_of_body(uint16_t code, double value)
 {
 	switch (param_numeric(code)) {
+	case PARAM_HEART_RATE:
+	case PARAM_PULSE_RATE:
+		return value <= FASTEST;
 	case PARAM_SATURATION:
 		return value > 0 && value <= 100;
 	case PARAM_TEMPERATURE:
