@@ -11,21 +11,21 @@
 
 #define SONAME "libcurl.so.4"
 
-#define FUNCTIONS(F)                                                                               \
-	F(global_init)                                                                             \
-	F(easy_init)                                                                               \
-	F(easy_setopt)                                                                             \
-	F(easy_perform)                                                                            \
-	F(easy_getinfo)                                                                            \
-	F(easy_reset)                                                                              \
-	F(easy_cleanup)                                                                            \
-	F(easy_strerror)                                                                           \
-	F(slist_append)                                                                            \
-	F(slist_free_all)                                                                          \
-	F(url)                                                                                     \
-	F(url_set)                                                                                 \
-	F(url_get)                                                                                 \
-	F(url_cleanup)                                                                             \
+#define FUNCTIONS(F)      \
+	F(global_init)    \
+	F(easy_init)      \
+	F(easy_setopt)    \
+	F(easy_perform)   \
+	F(easy_getinfo)   \
+	F(easy_reset)     \
+	F(easy_cleanup)   \
+	F(easy_strerror)  \
+	F(slist_append)   \
+	F(slist_free_all) \
+	F(url)            \
+	F(url_set)        \
+	F(url_get)        \
+	F(url_cleanup)    \
 	F(free)
 
 /* The header makes macros of them, which check types. */
@@ -43,8 +43,8 @@ static void load(void)
 	void *lib = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
 
 	late.there = lib;
-#define FIND(name)                                                            \
-	*(void **)&late.name = lib ? dlsym(lib, "curl_" #name) : NULL;        \
+#define FIND(name)                                                     \
+	*(void **)&late.name = lib ? dlsym(lib, "curl_" #name) : NULL; \
 	late.there = late.there && late.name;
 	FUNCTIONS(FIND)
 }

@@ -5,11 +5,10 @@
 
 #include "guard/proto/param.h"
 
-#define SEC_NS	1000000000ull
-#define COLDEST 10.0 /* degrees Celsius, of bodies that lived */
-#define HOTTEST 50.0
-#define FASTEST \
-	500.0 /* a minute: beyond it are numbers that stand for none, as 8388607 (IEEE 11073-20601) */
+#define SEC_NS	      1000000000ull
+#define COLDEST	      10.0 /* degrees Celsius, of bodies that lived */
+#define HOTTEST	      50.0
+#define FASTEST	      500.0 /* a minute; 8388607 and others stand for no value (IEEE 11073-20601) */
 #define LEAP_WITHIN   (3 * SEC_NS)
 #define CALM_VALUES   8
 #define CALM_WITHIN   (40 * SEC_NS)
