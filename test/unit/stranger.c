@@ -18,7 +18,7 @@ struct sender {
 };
 
 static const struct sender stranger = {0, STRANGER, 0x66}, device = {0, DEVICE, 1},
-			    server = {1, SERVER, 5};
+			   server = {1, SERVER, 5};
 
 /* True where it passed. */
 static bool put(struct wire *w, const struct sender *m, uint32_t to, uint8_t proto,
