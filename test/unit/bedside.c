@@ -3,7 +3,7 @@
 
 #include "guard/proto/hl7.h"
 #include "guard/proto/intellivue.h"
-#include "unit.h"
+#include "session_kit.h"
 
 static void count(void *arg, const struct bedside_message *m)
 {
@@ -100,11 +100,61 @@ static void polls_are_counted_apart(void **state)
 	assert_int_equal(rows_found(1, 3, 6), REASON_VITALS_TWO_SOURCES);
 }
 
+#define STRANGER 0x0a090142 /* 10.9.1.66 */
+#define HEART                                                                                      \
+	ORU "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.1.1.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|||" \
+	    "||R\r\x1c\r"
+
+static void note_device(void *arg, uint32_t device, uint64_t wall_ns)
+{
+	*(uint32_t *)arg = device;
+}
+
+/* A vital sign makes a device one that is on a patient where the device itself says it: no other machine in
+ * its name or beside it, and nobody who tells it to the device. */
+static void a_patient_is_on_the_device_that_says_so(void **state)
+{
+	static const struct {
+		const char *what;
+		unsigned end; /* who says it */
+		uint32_t ip;
+		uint8_t mac;
+		bool late; /* it is read when the other end confirms what came before it */
+		bool counts;
+	} cases[] = {
+		{"the device's own", 0, DEVICE, 1, false, true},
+		{"the device's, confirmed", 0, DEVICE, 1, true, true},
+		{"told to the device", 1, DEVICE, 5, false, false},
+		{"by another in its name", 0, DEVICE, 9, false, false},
+		{"the device's, from elsewhere", 0, STRANGER, 1, false, false},
+		{"a stranger's", 0, STRANGER, 9, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire *w = wire_new("observe, unknown_devices: observe", "open", HL7);
+		uint32_t seen = ~0u, seq = cases[i].end ? 5000 : 1000;
+		uint32_t other = cases[i].end ? 1000 : 5000, late = cases[i].late ? 100 : 0;
+
+		w->ip = cases[i].ip;
+		shake_hands(w);
+		w->mac = cases[i].mac;
+		(void)send(w, cases[i].end, seq + late, other, HEART);
+		w->mac = 0;
+		(void)send_flags(w, !cases[i].end, other, seq + late + sizeof(HEART) - 1, TCP_ACK,
+				 "");
+		engine_patients(w->engine, 0, note_device, &seen);
+		if ((seen != ~0u) != cases[i].counts || !told(w, "ORU^R01"))
+			fail_msg("%s: %s", cases[i].what, w->said);
+		wire_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vital_sign_is_a_patients),
 		cmocka_unit_test(polls_are_counted_apart),
+		cmocka_unit_test(a_patient_is_on_the_device_that_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "unit.h"
+#include "session_kit.h"
 
 #include "guard/hairpin.h"
 
@@ -81,11 +81,49 @@ static void a_neighbour_solicitation_is_answered_likewise(void **state)
 	free((void *)in.data);
 }
 
+/* Both are on the port where the packet came in, and each knows the other by the port's address alone: of a
+ * neighbour that is no device nobody knows where it is. */
+static void neighbours_hear_that_they_are_cut_off(void **state)
+{
+	static const uint8_t nowhere[6];
+
+	for (unsigned known = 0; known < 2; known++) {
+		struct wire *w = wire_new("enforce", "closed", HL7);
+		const struct gate_device *d;
+		uint32_t count, id = 0;
+		struct gate_verdict v = {.abi = GATE_ABI,
+					 .ifindex = 1,
+					 .generation = 1,
+					 .flags = GATE_VERDICT_HAIRPIN,
+					 .action = GATE_INSPECT,
+					 .would = GATE_INSPECT};
+
+		d = policy_devices(w->policy, &count);
+		while (d[id].flags & GATE_DEVICE_STRANGER)
+			id++;
+		v.device = id;
+		v.peer = known ? GATE_PEER_DEVICE | id : GATE_PEER_NONE;
+		shake_hands(w);
+		w->kernels = &v;
+		assert_false(send(w, 0, 1000, 5000, ORM REST));
+		assert_int_equal(w->reset_count, known ? 2 : 1);
+		if (known) {
+			assert_int_equal(w->reset_out[0], 1);
+			assert_memory_equal(w->resets[0], d[id].mac, 6);
+			assert_memory_equal(w->resets[0] + 6, nowhere, 6);
+		}
+		assert_int_equal(w->reset_out[known], 1);
+		assert_memory_equal(w->resets[known], "\2\0\0\0\0\1\2\0\0\0\0\5", 12);
+		wire_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_arp_question_is_answered_with_the_ports_address),
 		cmocka_unit_test(a_neighbour_solicitation_is_answered_likewise),
+		cmocka_unit_test(neighbours_hear_that_they_are_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

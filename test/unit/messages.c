@@ -2,7 +2,10 @@
 
 #include <stdio.h>
 
+#include "analyser.h"
+#include "base/config.h"
 #include "guard/policy/message.h"
+#include "guard/policy/policy.h"
 #include "guard/proto/mqtt.h"
 #include "seed.h"
 
@@ -88,6 +91,7 @@ static void names_are_what_is_said_of_them(void **state)
 /* What a rule makes of the first message that is said. */
 struct judged {
 	const struct message_rules *rules;
+	uint32_t rule;
 	bool heard;
 	enum reason reason;
 	unsigned refused;
@@ -99,7 +103,7 @@ static void judge(void *arg, const struct talk *t, const struct proto_input *in,
 	struct judged *j = arg;
 
 	if (!j->heard)
-		j->reason = message_judge(j->rules, 0, t->proto, m);
+		j->reason = message_judge(j->rules, j->rule, t->proto, m);
 	j->heard = true;
 }
 
@@ -253,6 +257,73 @@ static void patterns_of_a_member_need_not_stand_together(void **state)
 	assert_true(PASSES("hl7", rule, MLLP("ORU^R01")));
 	assert_true(PASSES("hl7", rule, MLLP("ADT^A08")));
 	assert_false(PASSES("hl7", rule, MLLP("SIU^S12")));
+}
+
+#define FROM(who) "\vMSH|^~\\&|" who "|B|C|D|2026||ORU^R01|1|P|2.6\r\x1c\r"
+
+/* Two rules for the same member, one behind the other. */
+static void what_one_rule_allows_another_does_not(void **state)
+{
+	static const char site[] = SITE_ANALYSER
+		"      - {service: results, proto: tcp, port: ['1'], peer: lis, app: hl7, allow: "
+		"['sending_application=LAB']}\n"
+		"      - {service: orders, proto: tcp, port: ['2'], peer: lis, app: hl7, allow: "
+		"['sending_application=WARD']}\n";
+	static const char *const said[] = {FROM("LAB"), FROM("WARD")};
+	struct config_error errors[4];
+	struct config *config;
+	struct policy *policy;
+	struct judged j = {0};
+	char text[2048], why[256];
+	size_t count, used;
+	int len = snprintf(text, sizeof(text), site, "enforce", "open");
+
+	config_check_words(message_is_wrong);
+	config = config_parse("site.yaml", (struct bytes){(uint8_t *)text, (size_t)len}, errors, 4,
+			      &count);
+	assert_non_null(config);
+	policy = policy_compile(config, NULL, 0, 1, why);
+	assert_non_null(policy);
+	j.rules = message_rules_new(policy);
+	assert_non_null(j.rules);
+	for (unsigned i = 0; i < 4; i++) {
+		struct talk *t = talk_new(proto_find("hl7"));
+		const struct proto_input in = {
+			.data = {(const uint8_t *)said[i & 1], strlen(said[i & 1])}};
+
+		j.rule = i >> 1;
+		j.heard = false;
+		talk_read(t, &in, judge, &j, &used);
+		assert_true(j.heard);
+		assert_int_equal(j.reason, j.rule == (i & 1) ? REASON_NONE : REASON_POLICY_MESSAGE);
+		free(t);
+	}
+	message_rules_free((struct message_rules *)j.rules);
+	policy_free(policy);
+	config_free(config);
+}
+
+/* Of a conversation amid which a rule that narrows nothing is met, nothing need be feared. */
+static void a_rule_narrows_by_members_or_control(void **state)
+{
+	static const struct {
+		const char *rule;
+		bool narrows;
+	} rows[] = {
+		{"", false},
+		{"hl7", false},
+		{"hl7\nmessage_type=ORU^R01", true},
+		{"hl7\ncontrol=no", true},
+		{"tls\ncontrol=no", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct message_rules *rules = message_rules_of(rows[i].rule);
+
+		assert_int_equal(message_narrows(rules, 0), rows[i].narrows);
+		assert_false(message_narrows(rules, 1));
+		message_rules_free(rules);
+	}
 }
 
 /* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */
@@ -716,6 +787,8 @@ int main(void)
 		cmocka_unit_test(what_opens_lets_in_no_third),
 		cmocka_unit_test(what_a_shield_says_is_denied),
 		cmocka_unit_test(patterns_of_a_member_need_not_stand_together),
+		cmocka_unit_test(what_one_rule_allows_another_does_not),
+		cmocka_unit_test(a_rule_narrows_by_members_or_control),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),
 	};

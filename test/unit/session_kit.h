@@ -61,6 +61,8 @@ struct wire {
 	uint64_t now_ns;
 	uint16_t port, checksum, urgent;
 	uint8_t ttl;			    /* 0: as usual */
+	uint8_t mac;			    /* the sender's last byte; 0: its own */
+	uint32_t ip;			    /* of end 0; 0: the device's */
 	struct bytes options;		    /* whole words */
 	const struct gate_verdict *kernels; /* NULL: the engine judges */
 	bool passed;			    /* the frame last sent */
@@ -198,8 +200,9 @@ static inline bool send_bytes(struct wire *w, unsigned end, uint32_t seq, uint32
 {
 	uint8_t body[2048] = {0};
 	struct writer out = writer_new(body, sizeof(body));
-	struct frame_ip ip = {.src = end ? SERVER : DEVICE,
-			      .dst = end ? DEVICE : SERVER,
+	uint32_t device = w->ip ? w->ip : DEVICE;
+	struct frame_ip ip = {.src = end ? SERVER : device,
+			      .dst = end ? device : SERVER,
 			      .proto = PROTO_TCP,
 			      .ttl = w->ttl};
 	struct frame f = {
@@ -219,6 +222,8 @@ static inline bool send_bytes(struct wire *w, unsigned end, uint32_t seq, uint32
 	f.data = frame_ipv4(&ip, body, out.len);
 	w->frame = (uint8_t *)(uintptr_t)f.data.data;
 	memcpy(w->frame, end ? "\2\0\0\0\0\1\2\0\0\0\0\5" : "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+	if (w->mac)
+		w->frame[11] = w->mac;
 	f.wire_len = (uint32_t)f.data.len;
 	engine_burst(w->engine, &w->capture, &f, 1);
 	return w->passed;

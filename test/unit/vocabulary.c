@@ -190,6 +190,8 @@ static void patterns_match(void **state)
 	assert_true(matches("a?c", "abc"));
 	assert_true(matches("*a*b*", "xxaxxbxx"));
 	assert_true(matches("*ab", "aab"));
+	assert_true(matches("a?", "a+"));
+	assert_false(matches("*ab", "axb"));
 	assert_false(matches("ORU^*", "ORM^O01"));
 	assert_false(matches("a?c", "ac"));
 	assert_false(matches("", "x"));
