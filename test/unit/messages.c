@@ -288,7 +288,7 @@ static void what_one_rule_allows_another_does_not(void **state)
 	assert_non_null(j.rules);
 	for (unsigned i = 0; i < 4; i++) {
 		struct talk *t = talk_new(proto_find("hl7"));
-		const struct proto_input in = {
+		struct proto_input in = {
 			.data = {(const uint8_t *)said[i & 1], strlen(said[i & 1])}};
 
 		j.rule = i >> 1;
