@@ -124,26 +124,33 @@ static bool is_gone(const struct domain *l, uint64_t now_ns)
 	return !l->first.last_ns || is_past(l->first.last_ns, now_ns, IMPOSTOR_SERVER_NS);
 }
 
-/* Who only asks (`server` is false) takes no place where a server is known: NULL. */
+static uint64_t heard_ns(const struct domain *l)
+{
+	return l->first.last_ns > l->asked_ns ? l->first.last_ns : l->asked_ns;
+}
+
+/* Where a server is heard, whoever names other networks pushes nobody out. NULL: there is no room. */
 static struct domain *domain_of(struct impostor *i, const struct packet *p,
 				const struct gate_ip *relay, uint32_t segment, enum reason reason,
-				bool server, uint64_t now_ns)
+				uint64_t now_ns)
 {
+	struct domain *l, *room = NULL;
 	struct domain_key k;
-	struct domain *l;
 
 	memset(&k, 0, sizeof(k));
 	k.relay = *relay;
 	k.segment = segment;
 	k.vlan = p->vlan_count ? p->vlan[0] : 0;
 	k.reason = (uint16_t)reason;
-	l = &i->domains[hash_bytes(&i->key, &k, sizeof(k)) % DOMAINS];
-	if (!memcmp(&l->key, &k, sizeof(k)))
-		return l;
-	if (!server && !is_gone(l, now_ns))
-		return NULL;
-	*l = (struct domain){.key = k};
-	return l;
+	for (l = i->domains; l < i->domains + DOMAINS; l++) {
+		if (!memcmp(&l->key, &k, sizeof(k)))
+			return l;
+		if (is_gone(l, now_ns) && (!room || heard_ns(l) < heard_ns(room)))
+			room = l;
+	}
+	if (room)
+		*room = (struct domain){.key = k};
+	return room;
 }
 
 static bool same(const struct gate_ip *a, const struct gate_ip *b)
@@ -171,10 +178,13 @@ static enum reason first_of(enum reason second)
 static struct behaviour_finding compare(struct domain *l, const struct server *s)
 {
 	uint64_t now_ns = s->last_ns;
-	bool known = same(&l->first.ip, &s->ip), gone = is_gone(l, now_ns);
-	bool in_vain =
-		l->asked == IMPOSTOR_VAIN && is_past(l->asked_ns, now_ns, IMPOSTOR_WINDOW_NS);
+	bool known, gone, in_vain;
 
+	if (!l)
+		return nothing;
+	known = same(&l->first.ip, &s->ip);
+	gone = is_gone(l, now_ns);
+	in_vain = l->asked == IMPOSTOR_VAIN && is_past(l->asked_ns, now_ns, IMPOSTOR_WINDOW_NS);
 	if (known || gone) {
 		l->first = *s;
 		l->asked = 0;
@@ -203,7 +213,7 @@ struct behaviour_finding impostor_offered(struct impostor *i, const struct packe
 			       !memcmp(d->yours.b + 12, none, sizeof(none))
 		     : d->type != DHCP_DISCOVER || !answered_here)
 		return nothing;
-	l = domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER, d->reply, now_ns);
+	l = domain_of(i, p, &d->relay, segment, REASON_DHCP_SECOND_SERVER, now_ns);
 	return d->reply ? compare(l, &s) : ask(l, now_ns);
 }
 
@@ -256,6 +266,6 @@ struct behaviour_finding impostor_led(struct impostor *i, const struct packet *p
 
 	if (reason == REASON_NONE || (asks && !answered_here))
 		return nothing;
-	l = domain_of(i, p, &link, segment, reason, !asks, now_ns);
+	l = domain_of(i, p, &link, segment, reason, now_ns);
 	return asks ? ask(l, now_ns) : compare(l, &s);
 }

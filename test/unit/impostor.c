@@ -133,6 +133,8 @@ static void a_name_is_one_however_it_is_asked(void **state)
 
 static bool elsewhere; /* do answers go another way? */
 
+static uint8_t relay; /* that questions and answers say they came by */
+
 static enum reason offer(struct impostor *i, uint8_t server, uint8_t router, uint8_t resolver,
 			 uint64_t now_ns)
 {
@@ -147,6 +149,8 @@ static enum reason offer(struct impostor *i, uint8_t server, uint8_t router, uin
 	d.router = ip_of(0, router);
 	d.resolver = ip_of(0, resolver);
 	d.yours = ip_of(1, 100);
+	if (relay)
+		d.relay = ip_of(2, relay);
 	return impostor_offered(i, &p, &d, 0, !elsewhere, now_ns).reason;
 }
 
@@ -244,8 +248,6 @@ static void a_second_server_of_dhcpv6_is_told(void **state)
 	assert_int_equal(lead(i, 66, 547, OF(mine), now), REASON_NONE);
 	impostor_free(i);
 }
-
-static uint8_t relay; /* that questions say they came by */
 
 static enum reason discover(struct impostor *i, uint64_t now_ns)
 {
@@ -347,6 +349,27 @@ static void questions_push_no_server_out(void **state)
 	impostor_free(i);
 }
 
+#define SERVED 40
+
+/* Each has its own, whatever happens elsewhere; and whoever came first is heard on where others claim to serve more. */
+static void networks_are_watched_side_by_side(void **state)
+{
+	struct impostor *i = impostor_new();
+	uint64_t now = NSEC_PER_SEC;
+
+	for (relay = SERVED; relay; relay--)
+		assert_int_equal(offer(i, 5, 1, 2, now), REASON_NONE);
+	answer_all(i, 1, false, now);
+	for (relay = SERVED; relay; relay--)
+		assert_int_equal(offer(i, 66, 66, 2, now), REASON_DHCP_SECOND_SERVER);
+	for (relay = 255; relay > SERVED; relay--)
+		assert_int_equal(offer(i, 66, 66, 2, ++now), REASON_NONE);
+	for (relay = SERVED; relay; relay--)
+		assert_int_equal(offer(i, 67, 67, 2, now), REASON_DHCP_SECOND_SERVER);
+	assert_int_equal(offer(i, 66, 66, 2, now), REASON_DHCP_SECOND_SERVER);
+	impostor_free(i);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -360,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_first_one_after_questions_in_vain_is_told),
 		cmocka_unit_test(a_first_one_that_was_there_is_not),
 		cmocka_unit_test(questions_push_no_server_out),
+		cmocka_unit_test(networks_are_watched_side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
