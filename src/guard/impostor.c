@@ -7,6 +7,7 @@
 #include "guard/proto/claim.h"
 
 #define MACHINES 1024
+#define WAYS	 4  /* of them a hash may mean: the one that began longest ago makes room */
 #define DOMAINS	 64 /* where addresses are handed out: of broadcasts, in a VLAN or behind a relay */
 
 /* Compared as bytes: zero it first. */
@@ -78,12 +79,20 @@ static struct machine *machine_of(struct impostor *i, const struct packet *p, ui
 				  uint64_t now_ns)
 {
 	struct machine_key k;
-	struct machine *m;
+	struct machine *set, *m;
 
 	memset(&k, 0, sizeof(k));
 	k.ip = p->src_ip;
 	k.segment = segment;
-	m = &i->machines[hash_bytes(&i->key, &k, sizeof(k)) % MACHINES];
+	set = m = &i->machines[hash_bytes(&i->key, &k, sizeof(k)) % (MACHINES / WAYS) * WAYS];
+	for (unsigned w = 0; w < WAYS; w++) {
+		if (!memcmp(&set[w].key, &k, sizeof(k))) {
+			m = &set[w];
+			break;
+		}
+		if (set[w].since_ns < m->since_ns)
+			m = &set[w];
+	}
 	if (memcmp(&m->key, &k, sizeof(k)) || is_past(m->since_ns, now_ns, IMPOSTOR_WINDOW_NS))
 		*m = (struct machine){.key = k, .since_ns = now_ns};
 	return m;

@@ -65,6 +65,26 @@ static void who_has_every_name_is_told_once(void **state)
 }
 
 /* To be everybody's proxy one name is enough. */
+/* Whatever their hashes are: of fifty keys, none. */
+static void others_names_hide_nobody(void **state)
+{
+	static const char *const names[] = {"files", "scan", "pacs", "print", "mail"};
+
+	for (unsigned key = 0; key < 50; key++) {
+		struct impostor *i = impostor_new();
+		enum reason found = REASON_NONE;
+
+		for (unsigned n = 0; n < 5; n++) {
+			for (uint8_t other = 1; other <= 12; other++)
+				assert_int_equal(claim_at(i, other, "own", other, NSEC_PER_SEC),
+						 REASON_NONE);
+			found = claim_at(i, 66, names[n], 66, NSEC_PER_SEC);
+		}
+		assert_int_equal(found, REASON_NAMES_POISONED);
+		impostor_free(i);
+	}
+}
+
 static void who_has_the_proxys_name_is_told(void **state)
 {
 	struct impostor *i = impostor_new();
@@ -374,6 +394,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_every_name_is_told_once),
+		cmocka_unit_test(others_names_hide_nobody),
 		cmocka_unit_test(who_has_the_proxys_name_is_told),
 		cmocka_unit_test(who_has_its_own_names_is_not),
 		cmocka_unit_test(a_name_is_one_however_it_is_asked),
